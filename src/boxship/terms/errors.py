@@ -4,7 +4,7 @@ The class tells a caller what can be done; the message tells what was being done
 The class text ends every printed message (`image "x": not found`), because Go clients read the class
 back from that tail: it is appended by `str()` and never typed by hand.
 
-    Error
+    errors.Error
     ├── Unknown               ├── OutOfRange
     ├── InvalidArgument       ├── NotImplemented
     ├── NotFound              ├── Internal
@@ -105,7 +105,7 @@ class OutOfRange(Error):
     text = "out of range"
 
 
-class NotImplemented(Error):  # noqa: A001 - containerd's name of the class
+class NotImplemented(Error):
     """This part cannot do that."""
 
     text = "not implemented"
