@@ -1,0 +1,8 @@
+"""Written by ./dev gen from proto/diff.proto; not to be edited."""
+
+from boxship.api import any_pb2 as _any_pb2
+from boxship.api import timestamp_pb2 as _timestamp_pb2
+from boxship.api import types_pb2 as _types_pb2
+from boxship.api import pool as _pool
+
+DESCRIPTOR, __getattr__ = _pool.load(globals(), b'\n\ndiff.proto\x12\x1bcontainerd.services.diff.v1\x1a\tany.proto\x1a\x0ftimestamp.proto\x1a\x0btypes.proto"\x86\x02\n\x0cApplyRequest\x12*\n\x04diff\x18\x01 \x01(\x0b2\x1c.containerd.types.Descriptor\x12\'\n\x06mounts\x18\x02 \x03(\x0b2\x17.containerd.types.Mount\x12I\n\x08payloads\x18\x03 \x03(\x0b27.containerd.services.diff.v1.ApplyRequest.PayloadsEntry\x12\x0f\n\x07sync_fs\x18\x04 \x01(\x08\x1aE\n\rPayloadsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b2\x14.google.protobuf.Any:\x028\x01">\n\rApplyResponse\x12-\n\x07applied\x18\x01 \x01(\x0b2\x1c.containerd.types.Descriptor"\xa9\x02\n\x0bDiffRequest\x12%\n\x04left\x18\x01 \x03(\x0b2\x17.containerd.types.Mount\x12&\n\x05right\x18\x02 \x03(\x0b2\x17.containerd.types.Mount\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12\x0b\n\x03ref\x18\x04 \x01(\t\x12D\n\x06labels\x18\x05 \x03(\x0b24.containerd.services.diff.v1.DiffRequest.LabelsEntry\x125\n\x11source_date_epoch\x18\x06 \x01(\x0b2\x1a.google.protobuf.Timestamp\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x028\x01":\n\x0cDiffResponse\x12*\n\x04diff\x18\x03 \x01(\x0b2\x1c.containerd.types.Descriptor2\xc3\x01\n\x04Diff\x12^\n\x05Apply\x12).containerd.services.diff.v1.ApplyRequest\x1a*.containerd.services.diff.v1.ApplyResponse\x12[\n\x04Diff\x12(.containerd.services.diff.v1.DiffRequest\x1a).containerd.services.diff.v1.DiffResponseb\x06proto3')

@@ -1,0 +1,7 @@
+"""Written by ./dev gen from proto/task_types.proto; not to be edited."""
+
+from boxship.api import any_pb2 as _any_pb2
+from boxship.api import timestamp_pb2 as _timestamp_pb2
+from boxship.api import pool as _pool
+
+DESCRIPTOR, __getattr__ = _pool.load(globals(), b'\n\x10task_types.proto\x12\x13containerd.v1.types\x1a\tany.proto\x1a\x0ftimestamp.proto"\xea\x01\n\x07Process\x12\x14\n\x0ccontainer_id\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0b\n\x03pid\x18\x03 \x01(\r\x12+\n\x06status\x18\x04 \x01(\x0e2\x1b.containerd.v1.types.Status\x12\r\n\x05stdin\x18\x05 \x01(\t\x12\x0e\n\x06stdout\x18\x06 \x01(\t\x12\x0e\n\x06stderr\x18\x07 \x01(\t\x12\x10\n\x08terminal\x18\x08 \x01(\x08\x12\x13\n\x0bexit_status\x18\t \x01(\r\x12-\n\texited_at\x18\n \x01(\x0b2\x1a.google.protobuf.Timestamp">\n\x0bProcessInfo\x12\x0b\n\x03pid\x18\x01 \x01(\r\x12"\n\x04info\x18\x02 \x01(\x0b2\x14.google.protobuf.Any*U\n\x06Status\x12\x0b\n\x07UNKNOWN\x10\x00\x12\x0b\n\x07CREATED\x10\x01\x12\x0b\n\x07RUNNING\x10\x02\x12\x0b\n\x07STOPPED\x10\x03\x12\n\n\x06PAUSED\x10\x04\x12\x0b\n\x07PAUSING\x10\x05b\x06proto3')
