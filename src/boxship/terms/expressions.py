@@ -1,22 +1,18 @@
-"""The syntax of regular expressions as RE2 reads them, as a tree.
+r"""The syntax of regular expressions as RE2 reads them, as a tree.
 
-The syntax is RE2's (https://github.com/google/re2/wiki/Syntax, Perl flags as in Go), except that `\\p{...}` knows the
+The syntax is RE2's (https://github.com/google/re2/wiki/Syntax, Perl flags as in Go), except that `\p{...}` knows the
 general categories and not the names of scripts. Captures, laziness and the ungreedy flag are read and forgotten: they
 change where a match lies, not whether there is one.
 """
 
 import dataclasses
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 
-from boxship.terms import errors
+from boxship.terms import charsets, errors
 
 LONGEST = 16 * 1024
 DEEPEST = 100
 MOST_REPEATS = 1000
-
-Test = Callable[[str], bool]
-"""Whether one character belongs to a set."""
 
 
 def parse(text: str) -> "Node":
@@ -26,7 +22,7 @@ def parse(text: str) -> "Node":
 
 @dataclasses.dataclass(slots=True)
 class One:
-    test: Test
+    test: charsets.Test
 
 
 @dataclasses.dataclass(slots=True)
@@ -55,57 +51,6 @@ class Repeat:
 Node = One | At | Row | Choice | Repeat
 
 
-def _within(ranges: Iterable[tuple[str, str]]) -> Test:
-    pairs = tuple(ranges)
-    return lambda letter: any(low <= letter <= high for low, high in pairs)
-
-
-def _without(test: Test) -> Test:
-    return lambda letter: not test(letter)
-
-
-def _any_of(tests: list[Test]) -> Test:
-    return tests[0] if len(tests) == 1 else lambda letter: any(test(letter) for test in tests)
-
-
-def _folded(test: Test) -> Test:
-    return lambda letter: any(
-        test(form) for form in (letter, letter.lower(), letter.upper(), letter.upper().lower()) if len(form) == 1
-    )
-
-
-def _category(name: str) -> Test | None:
-    if name == "Any":
-        return lambda _: True
-    known = {"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po"}
-    known |= {"Sm", "Sc", "Sk", "So", "Zs", "Zl", "Zp", "Cc", "Cf", "Co", "Cs", *"LMNPSZC"}
-    if name not in known:
-        return None
-    return lambda letter: unicodedata.category(letter).startswith(name)
-
-
-_DIGIT = _within([("0", "9")])
-_SPACE = _within([("\t", "\n"), ("\f", "\r"), (" ", " ")])
-_WORD_LETTER = _within([("0", "9"), ("A", "Z"), ("_", "_"), ("a", "z")])
-_PERL = {
-    "d": _DIGIT, "D": _without(_DIGIT), "s": _SPACE, "S": _without(_SPACE), "w": _WORD_LETTER, "W": _without(_WORD_LETTER),
-}  # fmt: skip
-_POSIX = {
-    "alnum": _within([("0", "9"), ("A", "Z"), ("a", "z")]),
-    "alpha": _within([("A", "Z"), ("a", "z")]),
-    "ascii": _within([("\0", "\x7f")]),
-    "blank": _within([("\t", "\t"), (" ", " ")]),
-    "cntrl": _within([("\0", "\x1f"), ("\x7f", "\x7f")]),
-    "digit": _DIGIT,
-    "graph": _within([("!", "~")]),
-    "lower": _within([("a", "z")]),
-    "print": _within([(" ", "~")]),
-    "punct": _within([("!", "/"), (":", "@"), ("[", "`"), ("{", "~")]),
-    "space": _within([("\t", "\r"), (" ", " ")]),
-    "upper": _within([("A", "Z")]),
-    "word": _WORD_LETTER,
-    "xdigit": _within([("0", "9"), ("A", "F"), ("a", "f")]),
-}
 _EDGES = {"A": "text begins", "z": "text ends", "b": "word edge", "B": "no word edge"}
 _CONTROLS = {"a": "\a", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
@@ -187,10 +132,10 @@ class _Parser:
         return [self._literal(letter)]
 
     def _literal(self, letter: str) -> Node:
-        return One(self._fold(_within([(letter, letter)])))
+        return One(self._fold(charsets.within([(letter, letter)])))
 
-    def _fold(self, test: Test) -> Test:
-        return _folded(test) if "i" in self.flags else test
+    def _fold(self, test: charsets.Test) -> charsets.Test:
+        return charsets.folded(test) if "i" in self.flags else test
 
     def _group(self) -> list[Node] | None:
         outer = self.flags
@@ -292,12 +237,12 @@ class _Parser:
         self.at = end + 2 if end >= 0 else len(self.text)
         return iter(quoted)
 
-    def _named_set(self) -> Test | None:
-        """`\\d`, `\\w`, `\\pL`, `\\p{Lu}` after the backslash."""
+    def _named_set(self) -> charsets.Test | None:
+        r"""`\d`, `\w`, `\pL`, `\p{Lu}` after the backslash."""
         letter = self._peek()
-        if letter and letter in _PERL:
+        if letter and letter in charsets.PERL:
             self.at += 1
-            return self._fold(_PERL[letter]) if letter in "dsw" else _PERL[letter]
+            return self._fold(charsets.PERL[letter]) if letter in "dsw" else charsets.PERL[letter]
         if not letter or letter not in "pP":
             return None
         begin = self.at
@@ -306,11 +251,11 @@ class _Parser:
         if name == "{":
             end = self.text.find("}", self.at)
             name, self.at = self.text[self.at : max(end, self.at)], end + 1 if end >= 0 else len(self.text) + 1
-        test = _category(name.removeprefix("^"))
+        test = charsets.category(name.removeprefix("^"))
         if test is None:
             raise self._refused("invalid character class range", "\\" + self.text[begin : self.at])
         test = self._fold(test)
-        return _without(test) if (letter == "P") != name.startswith("^") else test
+        return charsets.without(test) if (letter == "P") != name.startswith("^") else test
 
     def _character(self) -> str:
         """One escaped character, after the backslash."""
@@ -350,10 +295,10 @@ class _Parser:
             raise self._refused("invalid escape sequence", self.text[begin : max(self.at, begin + 2)])
         return chr(int(digits, 16))
 
-    def _set(self) -> Test:
+    def _set(self) -> charsets.Test:
         begin = self.at - 1
         negated = self._take("^")
-        tests: list[Test] = []
+        tests: list[charsets.Test] = []
         first = True
         while first or self._peek() != "]":
             first = False
@@ -361,23 +306,23 @@ class _Parser:
                 raise self._refused("missing closing ]", self.text[begin:])
             tests.append(self._posix() or self._item(begin))
         self.at += 1
-        found = _any_of(tests)
-        return _without(found) if negated else found
+        found = charsets.any_of(tests)
+        return charsets.without(found) if negated else found
 
-    def _posix(self) -> Test | None:
+    def _posix(self) -> charsets.Test | None:
         end = self.text.find(":]", self.at + 2)
         if not self.text.startswith("[:", self.at) or end < 0:
             return None
         token = self.text[self.at : end + 2]
         name = token[2:-2]
-        test = _POSIX.get(name.removeprefix("^"))
+        test = charsets.POSIX.get(name.removeprefix("^"))
         if test is None:
             raise self._refused("invalid character class range", token)
         self.at = end + 2
         test = self._fold(test)
-        return _without(test) if name.startswith("^") else test
+        return charsets.without(test) if name.startswith("^") else test
 
-    def _item(self, begin: int) -> Test:
+    def _item(self, begin: int) -> charsets.Test:
         mark = self.at
         if self._take("\\"):
             test = self._named_set()
@@ -390,7 +335,7 @@ class _Parser:
             high = self._member(begin)
             if high < low:
                 raise self._refused("invalid character class range", self.text[mark : self.at])
-        return self._fold(_within([(low, high)]))
+        return self._fold(charsets.within([(low, high)]))
 
     def _member(self, begin: int) -> str:
         if not self._peek():

@@ -1,11 +1,11 @@
-"""Which objects a client asks for: containerd's filter language.
+r"""Which objects a client asks for: containerd's filter language.
 
     filter    := selector ("," selector)*               all of them must hold
     selector  := fieldpath [operator value]             a bare path asks whether the field is there
     fieldpath := field ("." field)*
     field     := quoted | [A-Za-z0-9_]+
     operator  := "==" | "!=" | "~="
-    value     := quoted | [^\\s,]+
+    value     := quoted | [^\s,]+
     quoted    := a Go string in "..."; after "~=" also |...| or /.../
 
 Several filters are alternatives. `~=` holds an RE2 expression; one that RE2 refuses matches nothing, as in containerd.
@@ -314,9 +314,9 @@ def _is_field(letter: str) -> bool:
 
 
 def _is_space(letter: str) -> bool:
-    """Go's unicode.IsSpace, which does not know the separators \\x1c to \\x1f."""
+    r"""Go's unicode.IsSpace, which does not know the separators \x1c to \x1f."""
     return letter.isspace() and not "\x1c" <= letter <= "\x1f"
 
 
 def _is_value(letter: str) -> bool:
-    return letter != "," and letter != "\ufffd" and letter.isprintable() and not _is_space(letter)
+    return letter not in {",", "\ufffd"} and letter.isprintable() and not _is_space(letter)

@@ -8,10 +8,10 @@ states met before are remembered, so that the walk costs a dictionary look-up pe
 
 import dataclasses
 
-from boxship.terms import errors, expressions
+from boxship.terms import charsets, errors, expressions
 
 MOST_STATES = 20_000
-_MOST_REMEMBERED = 4096
+_MOST_REMEMBERED = 100_000
 
 
 class Pattern:
@@ -22,6 +22,7 @@ class Pattern:
         self.text = text
         self._steps, self._start = _assemble(expressions.parse(text))
         self._moves: dict[tuple[frozenset[int], str, str], frozenset[int] | None] = {}
+        self._weight = 0
 
     def __repr__(self) -> str:
         return f"Pattern({self.text!r})"
@@ -44,8 +45,10 @@ class Pattern:
         except KeyError:
             pass
         moved = self._compute(states, before, letter)
-        if len(self._moves) >= _MOST_REMEMBERED:
+        self._weight += 1 + len(states) + len(moved or ())
+        if self._weight > _MOST_REMEMBERED:
             self._moves.clear()
+            self._weight = 0
         self._moves[key] = moved
         return moved
 
@@ -105,7 +108,7 @@ def _holds(kind: str, before: str, after: str) -> bool:
 
 @dataclasses.dataclass(slots=True)
 class _Letter:
-    test: expressions.Test
+    test: charsets.Test
     then: int
 
 
