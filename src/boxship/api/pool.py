@@ -18,17 +18,16 @@ from google.protobuf.internal import api_implementation, enum_type_wrapper
 POOL: Any
 """A `google.protobuf.descriptor_pool.DescriptorPool`."""
 
-_make_class: Callable[[Any], type[message.Message]]
+_make_class: Callable[[Any], Any]
 
 if api_implementation.Type() == "upb":
     from google._upb import _message
 
     POOL = _message.DescriptorPool()
 
-    def _make_class(described: Any) -> type[message.Message]:
+    def _make_class(described: Any) -> Any:
         names = {"DESCRIPTOR": described, "__module__": __package__}
-        made: Any = _message.MessageMeta(described.name, (message.Message,), names)
-        return made
+        return _message.MessageMeta(described.name, (message.Message,), names)
 
 else:
     from google.protobuf import descriptor_pool, message_factory
