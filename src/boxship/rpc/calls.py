@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
-_log = logging.getLogger(__name__)
 Metadata = Mapping[str, "tuple[str | bytes, ...]"]
 
 
@@ -67,17 +65,22 @@ class Call:
             if not self.canceled:
                 self._callbacks = [*(self._callbacks or ()), callback]
                 return
-        _run(callback)
+        callback()
 
-    def cancel(self) -> None:
-        """For the transport: mark as canceled and run the callbacks, once."""
+    def cancel(self) -> list[Exception]:
+        """For the transport: mark as canceled and run the callbacks, once. What they raise comes back."""
         with _registration:
             if self.canceled:
-                return
+                return []
             self.canceled = True
             callbacks, self._callbacks = self._callbacks, None
+        failures = []
         for callback in callbacks or ():
-            _run(callback)
+            try:
+                callback()
+            except Exception as failure:
+                failures.append(failure)
+        return failures
 
     def settle(self) -> None:
         """For the transport: the call has been answered, forget the callbacks."""
@@ -86,10 +89,3 @@ class Call:
 
 # One lock for all calls: it is held for a few instructions, and a lock per call would cost more than it saves.
 _registration = threading.Lock()
-
-
-def _run(callback: Callable[[], None]) -> None:
-    try:
-        callback()
-    except Exception:
-        _log.exception("a callback for a canceled call failed")

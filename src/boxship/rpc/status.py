@@ -25,7 +25,7 @@ class Code(enum.IntEnum):
     UNAUTHENTICATED = 16
 
 
-class Status(Exception):  # noqa: N818 - it is gRPC's word
+class Status(Exception):
     """A call that did not end well. The client raises it; a handler may raise it to choose code and text itself.
 
     `details` is a serialized google.rpc.Status, empty when there is none.
