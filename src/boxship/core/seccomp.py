@@ -71,7 +71,7 @@ _TIME = """
     timerfd_settime64
 """
 _ALLOWED = sorted(
-    "".join((_FILES, _INPUT_AND_OUTPUT, _MEMORY, _PROCESSES, _SIGNALS, _SOCKETS, _BETWEEN_PROCESSES, _TIME)).split()
+    (_FILES + _INPUT_AND_OUTPUT + _MEMORY + _PROCESSES + _SIGNALS + _SOCKETS + _BETWEEN_PROCESSES + _TIME).split()
 )
 
 _OF_MACHINE = {
