@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from boxship.core import mounts
+from boxship.core.mounts import Mount  # by name: a method here is called `mounts`
 from boxship.terms.labels import Labels
 
 
@@ -59,7 +59,7 @@ class Snapshotter(Protocol):
     def usage(self, key: str) -> Usage:
         """Of a committed snapshot what was recorded, of an active one what is there now. Raises NotFound."""
 
-    def mounts(self, key: str) -> list[mounts.Mount]:
+    def mounts(self, key: str) -> list[Mount]:
         """How to mount an active snapshot or view; changes nothing.
 
         Raises:
@@ -67,7 +67,7 @@ class Snapshotter(Protocol):
             FailedPrecondition: it is committed.
         """
 
-    def prepare(self, key: str, parent: str = "", *, labels: Labels | None = None) -> list[mounts.Mount]:
+    def prepare(self, key: str, parent: str = "", *, labels: Labels | None = None) -> list[Mount]:
         """A new active snapshot.
 
         Raises:
@@ -76,7 +76,7 @@ class Snapshotter(Protocol):
             FailedPrecondition: the parent is not committed.
         """
 
-    def view(self, key: str, parent: str = "", *, labels: Labels | None = None) -> list[mounts.Mount]:
+    def view(self, key: str, parent: str = "", *, labels: Labels | None = None) -> list[Mount]:
         """As prepare, for reading only."""
 
     def commit(self, name: str, key: str, *, parent: str = "", labels: Labels | None = None) -> None:

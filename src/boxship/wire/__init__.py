@@ -1,5 +1,5 @@
-"""The translation desk: core values to messages and back, errors to status and back, and the table of what can be called.
+"""The translation desk: core values become messages and messages core values, errors become statuses and back.
 
-No I/O, no rules, no state. One module per noun, named as its twin in `core`.
-May enter: proxies, services, shim, cri.
+One module per noun, plus what all share: times, masks, typed bytes, descriptors, headers, and the method tables made
+from the protobuf descriptors. No I/O, no state. Services, proxies and CRI enter; nothing below core is reached around.
 """
