@@ -1,0 +1,179 @@
+"""The zygote: what its children look like, what it refuses, and who outlives whom."""
+
+import concurrent.futures
+import fcntl
+import json
+import os
+import pathlib
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from boxship.zygote import client, template
+
+HERE = pathlib.Path(__file__).parent
+SOURCE = HERE.parents[2] / "src"
+ENTRIES = {name: f"entries_for_zygote:{name}" for name in ("describe", "hold", "parent", "nothing", "leave")}
+
+
+def make(**more):
+    return client.Zygote(ENTRIES, path=[str(SOURCE), str(HERE), *client._module_path()], **more)
+
+
+@pytest.fixture(scope="module")
+def zygote():
+    zygote = make()
+    yield zygote
+    zygote.close()
+
+
+def read(fd, timeout=10.0):
+    """What comes next on the descriptor; fails when nothing does."""
+    assert select.select([fd], [], [], timeout)[0], "nothing came"
+    return os.read(fd, 65536)
+
+
+def asked(zygote, entry, arguments=None):
+    """The child's pid and what it wrote until it let go of the pipe."""
+    ours, theirs = os.pipe()
+    pid = zygote.spawn(entry, arguments, [theirs])
+    os.close(theirs)
+    with open(ours, "rb") as answer:
+        return pid, answer.read()
+
+
+def gone(pid, timeout=10.0):
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.002)
+    return False
+
+
+def test_a_child_is_on_its_own_and_clean(zygote):
+    pid, answer = asked(zygote, "describe", {"a": [1, "ä"]})
+    facts = json.loads(answer)
+    assert facts["arguments"] == {"a": [1, "ä"]}
+    assert facts["pid"] == facts["session"] == pid
+    assert facts["umask"] == 0o077
+    assert facts["directory"] == "/"
+    assert set(facts["environment"]) == {"PATH"} | set(facts["environment"]) & {"LC_CTYPE"}
+    assert (facts["blocked"], facts["ignored"], facts["threads"]) == (0, 0, 1)
+
+
+def test_a_child_holds_the_standard_three_and_what_it_was_given(zygote):
+    _, answer = asked(zygote, "describe")
+    facts = json.loads(answer)
+    listing = max(facts["descriptors"])  # the open folder that is being listed
+    assert set(facts["descriptors"]) - {listing} == {0, 1, 2, *facts["fds"]}
+
+
+def test_a_child_runs_from_a_sealed_copy_and_finds_its_library(zygote):
+    _, answer = asked(zygote, "describe")
+    facts = json.loads(answer)
+    assert facts["program"].startswith("/memfd:")
+    assert facts["prefix"] == sys.base_prefix
+    assert str(SOURCE) in facts["path"]
+    assert "" not in facts["path"]
+
+
+def test_the_image_of_a_child_cannot_be_written(zygote):
+    ours, theirs = os.pipe()
+    back, told = os.pipe()
+    pid = zygote.spawn("hold", None, [ours, told])
+    assert read(back) == b"up"
+    with open(f"/proc/{pid}/exe", "rb") as program:
+        seals = fcntl.fcntl(program, fcntl.F_GET_SEALS)
+    assert seals == fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+    os.write(theirs, b".")
+    assert read(back) == b"bye"
+    for fd in (ours, theirs, back, told):
+        os.close(fd)
+
+
+def test_the_parent_is_init(zygote):
+    _, answer = asked(zygote, "parent")
+    assert int(answer) != zygote.pid
+    assert int(answer) == 1 or os.path.exists(f"/proc/{int(answer)}")
+
+
+def test_many_threads_may_ask(zygote):
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda number: asked(zygote, "describe", {"n": number}), range(24)))
+    seen = [json.loads(answer) for _, answer in answers]
+    assert [facts["arguments"]["n"] for facts in seen] == list(range(24))
+    assert len({pid for pid, _ in answers}) == 24
+
+
+def test_what_is_too_much_is_refused(zygote):
+    with pytest.raises(ValueError, match="at most 65536"):
+        zygote.spawn("nothing", {"x": "y" * template.MAX_PACKET})
+    with pytest.raises(ValueError, match="at most 64 can be sent"):
+        zygote.spawn("nothing", None, [0] * 65)
+    with pytest.raises(ValueError, match="no entry point 'other'"):
+        zygote.spawn("other")
+    assert asked(zygote, "nothing")[1] == b""
+
+
+def test_the_largest_packet_arrives(zygote):
+    overhead = len(json.dumps({"entry": "describe", "arguments": {"x": ""}}))
+    text = "y" * (template.MAX_PACKET - overhead)
+    _, answer = asked(zygote, "leave", {"x": text})
+    assert answer == b""
+
+
+def test_one_that_died_is_replaced():
+    zygote = make()
+    assert asked(zygote, "nothing")[1] == b""
+    first = zygote.pid
+    os.kill(first, signal.SIGKILL)
+    assert json.loads(asked(zygote, "describe")[1])["session"]
+    assert zygote.pid not in {None, first}
+    zygote.close()
+
+
+def test_children_live_on_when_the_template_ends():
+    zygote = make()
+    ours, theirs = os.pipe()
+    back, told = os.pipe()
+    child = zygote.spawn("hold", None, [ours, told])
+    assert read(back) == b"up"
+    zygote.close()
+    os.kill(child, 0)
+    os.write(theirs, b".")
+    assert read(back) == b"bye"
+    assert gone(child)
+    with pytest.raises(OSError, match="closed"):
+        zygote.spawn("nothing")
+    for fd in (ours, theirs, back, told):
+        os.close(fd)
+
+
+def test_an_import_that_fails_is_told():
+    zygote = client.Zygote({"x": "no_such_module_here:run"}, path=[str(SOURCE)])
+    with pytest.raises(OSError, match="no_such_module_here"):
+        zygote.spawn("x")
+    zygote.close()
+
+
+def test_it_leaves_with_the_one_who_started_it():
+    script = (
+        "import sys; sys.path[:0] = [sys.argv[1], sys.argv[2]]\n"
+        "from boxship.zygote import client\n"
+        "zygote = client.Zygote({'nothing': 'entries_for_zygote:nothing'}, path=sys.argv[1:3])\n"
+        "zygote.spawn('nothing'); print(zygote.pid, flush=True); sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(SOURCE), str(HERE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as daemon:
+        template_pid = int(daemon.stdout.readline())
+        os.kill(template_pid, 0)
+        daemon.kill()
+    assert gone(template_pid)
