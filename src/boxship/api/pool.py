@@ -5,7 +5,7 @@ protobuf allows one definition of a name per pool.
 
 Classes are made when they are first asked for, since a process needs few of them and making one costs some 20 µs.
 protobuf's C core is spoken to directly: `google.protobuf.descriptor_pool` and `message_factory` would load the pure
-Python implementation too, with `re` and `pickle`, which costs a command 15 ms. Where there is no C core, they are used.
+Python implementation too, with its text parser and `pickle`, which costs a command 15 ms. Without the C core they serve.
 """
 
 import threading
