@@ -1,0 +1,155 @@
+"""containerd.services.content.v1.Content"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from boxship.api import content_pb2 as pb
+from boxship.api import empty_pb2
+from boxship.core import book, content
+from boxship.rpc import calls, methods
+from boxship.terms import digests, errors, oci
+from boxship.wire import bound, masks, times
+from boxship.wire import content as wire
+
+_BATCH = 100
+
+
+class ContentService:
+    SERVICE = pb.DESCRIPTOR.services_by_name["Content"]
+
+    def __init__(self, books: book.Books) -> None:
+        self._books = books
+
+    @methods.quick
+    def Info(self, request: pb.InfoRequest, call: calls.Call) -> pb.InfoResponse:
+        return pb.InfoResponse(info=wire.message(self._store(call).info(digests.parse(request.digest))))
+
+    def Update(self, request: pb.UpdateRequest, call: calls.Call) -> pb.UpdateResponse:
+        digests.parse(request.info.digest)
+        updated = self._store(call).update(wire.value(request.info), masks.paths(request.update_mask))
+        return pb.UpdateResponse(info=wire.message(updated))
+
+    def List(self, request: pb.ListContentRequest, call: calls.Call) -> Iterator[pb.ListContentResponse]:
+        batch = pb.ListContentResponse()
+        for info in self._store(call).walk(request.filters):
+            batch.info.append(wire.message(info))
+            if len(batch.info) == _BATCH:
+                yield batch
+                batch = pb.ListContentResponse()
+        if batch.info:
+            yield batch
+
+    def Delete(self, request: pb.DeleteContentRequest, call: calls.Call) -> empty_pb2.Empty:
+        self._store(call).delete(digests.parse(request.digest))
+        return empty_pb2.Empty()
+
+    def Read(self, request: pb.ReadContentRequest, call: calls.Call) -> Iterator[pb.ReadContentResponse]:
+        """Offsets in the answers count from the offset that was asked for, as containerd's do."""
+        descriptor = oci.Descriptor(media_type="", digest=digests.parse(request.digest), size=0)
+        with self._store(call).reader(descriptor) as reader:
+            begin, end = _range(request, reader.size)
+            at = begin
+            while at < end and (data := reader.read_at(at, min(content.CHUNK, end - at))):
+                yield pb.ReadContentResponse(offset=at - begin, data=data)
+                at += len(data)
+
+    @methods.quick
+    def Status(self, request: pb.StatusRequest, call: calls.Call) -> pb.StatusResponse:
+        return pb.StatusResponse(status=wire.status_message(self._store(call).status(request.ref)))
+
+    @methods.quick
+    def ListStatuses(self, request: pb.ListStatusesRequest, call: calls.Call) -> pb.ListStatusesResponse:
+        found = self._store(call).list_statuses(request.filters)
+        return pb.ListStatusesResponse(statuses=[wire.status_message(status) for status in found])
+
+    def Write(self, requests: Iterator[pb.WriteContentRequest], call: calls.Call) -> Iterator[pb.WriteContentResponse]:
+        """Holds the ingest from the first message to the last."""
+        first = next(requests, None)
+        if first is None:
+            return
+        if not first.ref:
+            raise errors.InvalidArgument("first message must have a reference")
+        store = self._store(call)
+        with store.writer(first.ref, total=first.total, expected=first.expected) as writer:
+            session = _Session(store=store, writer=writer, ref=first.ref, total=first.total, expected=first.expected)
+            yield session.answer(first)
+            if first.action == pb.COMMIT:
+                return
+            for request in requests:
+                yield session.answer(request)
+                if request.action == pb.COMMIT:
+                    return
+
+    def Abort(self, request: pb.AbortRequest, call: calls.Call) -> empty_pb2.Empty:
+        self._store(call).abort(request.ref)
+        return empty_pb2.Empty()
+
+    def _store(self, call: calls.Call) -> content.Store:
+        return bound.to_book(self._books, call).content
+
+
+def _range(request: pb.ReadContentRequest, size: int) -> tuple[int, int]:
+    """Where reading begins and ends. Raises OutOfRange."""
+    begin = max(request.offset, 0)
+    if begin > size:
+        raise errors.OutOfRange(f"read past object length {size} bytes")
+    return begin, size if request.size <= 0 else min(begin + request.size, size)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Session:
+    """One ingest being written by one call. What a client expects may change until it commits."""
+
+    store: content.Store
+    writer: content.Writer
+    ref: str
+    total: int = 0
+    expected: str = ""
+
+    def answer(self, request: pb.WriteContentRequest) -> pb.WriteContentResponse:
+        status = self.writer.status()
+        if request.expected:
+            self._expect(request.expected)
+        self.total = request.total or self.total
+        if request.action == pb.STAT:
+            return pb.WriteContentResponse(
+                action=pb.STAT,
+                offset=status.offset,
+                total=self.total,
+                digest=self.writer.digest(),
+                started_at=times.message(status.started_at),
+                updated_at=times.message(status.updated_at),
+            )
+        offset = self._write(request, status.offset)
+        digest = self._commit(request) if request.action == pb.COMMIT else self.writer.digest()
+        return pb.WriteContentResponse(action=request.action, offset=offset, digest=digest)
+
+    def _expect(self, digest: str) -> None:
+        if digest == self.expected:
+            return
+        self.expected = digests.parse(digest)
+        if _has(self.store, digest):
+            self.writer.close()
+            self.store.abort(self.ref)
+            raise errors.AlreadyExists(f"blob with expected digest {digest} exists")
+
+    def _write(self, request: pb.WriteContentRequest, at: int) -> int:
+        """Append the data; data at offset 0 starts the ingest over. Returns where the ingest stands."""
+        if request.offset > 0 and request.offset != at:
+            raise errors.OutOfRange(f"write @{request.offset} must occur at current offset {at}")
+        if request.offset <= 0 and at > 0:
+            self.writer.truncate(0)
+            at = 0
+        data = request.data
+        return at + self.writer.write(data) if data else at
+
+    def _commit(self, request: pb.WriteContentRequest) -> str:
+        return self.writer.commit(self.total, self.expected, dict(request.labels))
+
+
+def _has(store: content.Store, digest: str) -> bool:
+    try:
+        store.info(digest)
+    except errors.NotFound:
+        return False
+    return True
