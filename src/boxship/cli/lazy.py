@@ -1,0 +1,59 @@
+"""Command groups whose members are imported when they are called.
+
+The help of a group shows one line per command from its own table, so that `boxship --help` imports none of them;
+a test compares the lines with the commands' own help.
+"""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import click
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """`target` is `module:attribute`; `section` groups commands in the help."""
+
+    target: str
+    help: str
+    section: str = "Commands"
+
+
+class LazyGroup(click.Group):
+    """Args: entries: the commands by name, in the order of the help."""
+
+    def __init__(self, *, entries: Mapping[str, Entry], **attributes: object) -> None:
+        super().__init__(**attributes)  # type: ignore[arg-type]
+        self.entries = entries
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.entries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = self.entries.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, attribute = entry.target.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, but a wrong name names the nearest right ones."""
+        import difflib
+
+        if args and args[0] not in self.entries and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], self.entries, n=3)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            ctx.fail(f"there is no command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for section in dict.fromkeys(entry.section for entry in self.entries.values()):
+            with formatter.section(section):
+                formatter.write_dl(self._lines(section))
+
+    def _lines(self, section: str) -> Sequence[tuple[str, str]]:
+        return [(name, entry.help) for name, entry in self.entries.items() if entry.section == section]

@@ -1,0 +1,57 @@
+"""What a command knows of its caller: streams, environment, terminal. Only `World.real` looks at the process."""
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import BinaryIO, TextIO
+
+DEFAULT_ADDRESS = "/run/boxship/boxship.sock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Streams are text with a binary `buffer`; `environment` is the caller's, not this process's."""
+
+    stdin: TextIO
+    stdout: TextIO
+    stderr: TextIO
+    environment: Mapping[str, str]
+
+    @classmethod
+    def real(cls) -> "World":
+        """This process's own."""
+        return cls(stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr, environment=os.environ)
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal; wide when output goes elsewhere, so that nothing is cut for a program."""
+        if not self.stdout.isatty():
+            return 10_000
+        return shutil.get_terminal_size().columns
+
+    @property
+    def watched(self) -> bool:
+        """Whether a person sees the errors, so that progress is worth showing."""
+        return self.stderr.isatty() and self.environment.get("TERM") != "dumb"
+
+    def output(self, data: bytes) -> None:
+        self.stdout.buffer.write(data)
+        self.stdout.buffer.flush()
+
+    def errors(self, data: bytes) -> None:
+        self.stderr.buffer.write(data)
+        self.stderr.buffer.flush()
+
+    @property
+    def input(self) -> BinaryIO:
+        return self.stdin.buffer
+
+    def say(self, text: str) -> None:
+        """A remark for a person: on the error stream, so that it never mixes with output."""
+        self.stderr.write(f"{text}\n")
+        self.stderr.flush()
+
+    def print(self, text: str) -> None:
+        self.stdout.write(f"{text}\n")
