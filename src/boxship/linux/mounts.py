@@ -84,6 +84,7 @@ __all__ = [
     "mount_options",
     "mountinfo",
     "parse_mountinfo",
+    "pivot_root",
     "umount",
     "umount_all",
 ]
@@ -95,7 +96,7 @@ _umount2 = calls.function("umount2", ctypes.c_char_p, ctypes.c_int)
 
 
 def mount(source: str | None, target: str, fstype: str | None = None, flags: int = 0, data: str | None = None) -> None:
-    """Mount, by mount(2); `data` longer than a page is refused with E2BIG; `mount_at` knows a way around for overlay."""
+    """Mount by the classic call. `data` longer than a page is refused with E2BIG; `mount_at` knows a way around."""
     if data is not None and len(os.fsencode(data)) >= PAGE:
         raise calls.error("mount", target, errno.E2BIG)
     result = _mount(calls.encoded(source), calls.encoded(target), calls.encoded(fstype), flags, calls.encoded(data))
@@ -105,6 +106,11 @@ def mount(source: str | None, target: str, fstype: str | None = None, flags: int
 def umount(target: str, flags: int = 0) -> None:
     """umount2(2); the last component is never followed when it is a link."""
     calls.checked(_umount2(calls.encoded(target), flags | UMOUNT_NOFOLLOW), "umount2", target)
+
+
+def pivot_root(new_root: str, put_old: str) -> None:
+    """Make `new_root` the root mount of this mount namespace and put the old one at `put_old`; "." and "." stack."""
+    calls.syscall("pivot_root", calls.encoded(new_root), calls.encoded(put_old), path=new_root)
 
 
 def umount_all(target: str, flags: int = 0) -> int:
