@@ -1,0 +1,96 @@
+"""The folder of an ingest: `data`, and beside it `ref`, `startedat`, `updatedat` and `total`, small texts each.
+
+The layout is containerd's, so that a daemon of either kind goes on with what the other has begun.
+"""
+
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from boxship.core import content
+from boxship.plugins.content import timestamps
+from boxship.terms import errors
+
+_TEXT_LIMIT = 64 << 10
+
+
+def folder(root: Path, ref: str) -> Path:
+    """Where an ingest lives; refs are chosen by clients, so only their hash becomes a path."""
+    return root / "ingest" / hashlib.sha256(ref.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What lies in an ingest's folder."""
+
+    ref: str
+    offset: int
+    total: int
+    started_at: int
+    updated_at: int
+
+    def status(self) -> content.Status:
+        return content.Status(
+            ref=self.ref,
+            offset=self.offset,
+            total=self.total,
+            started_at=self.started_at,
+            updated_at=self.updated_at,
+        )
+
+
+def read(path: Path) -> Found:
+    """Raises NotFound when there is no ingest, or only a part of its folder."""
+    try:
+        data = (path / "data").stat()
+        ref = _text(path / "ref")
+    except OSError as exc:
+        raise errors.NotFound(f"{exc.strerror or exc}: {path.name}") from exc
+    try:
+        total = _text(path / "total")
+    except OSError:
+        total = ""
+    return Found(
+        ref=ref,
+        offset=data.st_size,
+        total=int(total) if total.isdecimal() and total.isascii() else 0,
+        started_at=_time(path / "startedat", data.st_mtime_ns),
+        updated_at=_time(path / "updatedat", data.st_mtime_ns),
+    )
+
+
+def create(path: Path, ref: str, total: int, now: int) -> None:
+    """Begin anew, whatever lay there."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(mode=0o755)
+    write_text(path / "ref", ref)
+    write_text(path / "startedat", timestamps.to_text(now))
+    write_text(path / "updatedat", timestamps.to_text(now))
+    if total > 0:
+        write_text(path / "total", str(total))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a small file; a reader sees the old text or the new one."""
+    beside = path.with_name(f"{path.name}.tmp")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        os.write(descriptor, text.encode("utf-8", "surrogatepass"))
+    finally:
+        os.close(descriptor)
+    beside.rename(path)
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(_TEXT_LIMIT).decode("utf-8", "surrogatepass")
+
+
+def _time(path: Path, default: int) -> int:
+    try:
+        found = timestamps.from_text(_text(path))
+    except (OSError, UnicodeDecodeError):
+        found = None
+    return default if found is None else found
