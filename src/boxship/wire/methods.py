@@ -75,7 +75,7 @@ def _decoder(kind: type[message.Message]) -> Callable[[bytes], Any]:
     def decode(data: bytes) -> Any:
         try:
             return parse(data)
-        except message.DecodeError as error:
+        except (message.DecodeError, UnicodeDecodeError) as error:  # the latter from protobuf without its C core
             raise status.Status(
                 status.Code.INTERNAL, f"{kind.DESCRIPTOR.full_name} cannot be read from {len(data)} bytes: {error}"
             ) from error
