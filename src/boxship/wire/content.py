@@ -45,3 +45,15 @@ def status(message: pb.Status) -> content.Status:
         started_at=times.value(message, "started_at"),
         updated_at=times.value(message, "updated_at"),
     )
+
+
+def written(message: pb.WriteContentResponse, ref: str, expected: str) -> content.Status:
+    """The ingest that a writer is told of."""
+    return content.Status(
+        ref=ref,
+        offset=message.offset,
+        total=message.total,
+        expected=expected,
+        started_at=times.value(message, "started_at"),
+        updated_at=times.value(message, "updated_at"),
+    )

@@ -7,7 +7,11 @@ from boxship.terms.typed import TypedBytes
 
 
 def message(typed: TypedBytes | None) -> any_pb2.Any | None:
-    return None if typed is None else any_pb2.Any(type_url=typed.type_url, value=typed.value)
+    return None if typed is None else any_of(typed)
+
+
+def any_of(typed: TypedBytes) -> any_pb2.Any:
+    return any_pb2.Any(type_url=typed.type_url, value=typed.value)
 
 
 def value(holder: Any, field: str) -> TypedBytes | None:
