@@ -14,9 +14,9 @@ from __future__ import annotations
 import collections
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
-from boxship.rpc import calls, status
+from boxship.rpc import calls, exchanges, status
 from boxship.rpc.grpc import fields, messages
 from boxship.rpc.http2 import connection as http2
 from boxship.rpc.http2 import events as frames
@@ -28,11 +28,6 @@ _TRAILERS = headers.encode([(b"grpc-status", b"0")])
 _PENDING_LIMIT = 64 << 20  # bytes of answers which a client may leave waiting for its windows
 _BUFFER_LIMIT = 64 << 20  # bytes of requests, unfinished or not yet taken, on one connection
 _NO_GRPC = b"This is a gRPC server.\n"
-
-
-class Route(Protocol):
-    @property
-    def streams_requests(self) -> bool: ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +50,7 @@ class Exchange:
     __slots__ = (
         "_assembler",
         "_held",
+        "_owed",
         "_session",
         "_started",
         "context",
@@ -152,68 +148,22 @@ class Exchange:
             self._session.connection.send_head(self.stream, block)
 
 
-@dataclasses.dataclass(slots=True)
-class Whole:
-    """A unary request has arrived completely."""
-
-    exchange: Exchange
-    message: bytes
-
-
-@dataclasses.dataclass(slots=True)
-class Begun:
-    """A call that streams its requests begins."""
-
-    exchange: Exchange
-
-
-@dataclasses.dataclass(slots=True)
-class Message:
-    """There is something in the exchange's queue."""
-
-    exchange: Exchange
-
-
-@dataclasses.dataclass(slots=True)
-class Ended:
-    """The client sends no more messages."""
-
-    exchange: Exchange
-
-
-@dataclasses.dataclass(slots=True)
-class Gone:
-    """The call is over before its end: the client canceled or broke it."""
-
-    exchange: Exchange
-
-
-@dataclasses.dataclass(slots=True)
-class Drained:
-    """No answer of the call waits any more."""
-
-    exchange: Exchange
-
-
-Event = Whole | Begun | Message | Ended | Gone | Drained | frames.GoingAway | frames.Pong | frames.Terminated
-
-
 class Session:
     """See the module. One thread at a time."""
 
-    def __init__(self, routes: Mapping[str, Route], limits: http2.Limits | None = None) -> None:
+    def __init__(self, routes: Mapping[str, exchanges.Route], limits: http2.Limits | None = None) -> None:
         self._routes = routes
         self._services = {path.split("/")[1] for path in routes}
         self._buffered = 0
         self.connection = http2.Connection(client=False, interpret=self._interpret, limits=limits or http2.Limits())
 
     @property
-    def exchanges(self) -> list[Exchange]:
+    def open_exchanges(self) -> list[exchanges.Exchange]:
         """Every call that is open."""
         return [stream.owner for stream in self.connection.streams.values() if stream.owner is not None]
 
-    def receive(self, data: bytes, now: float) -> list[Event]:
-        out: list[Event] = []
+    def receive(self, data: bytes, now: float) -> list[exchanges.Event]:
+        out: list[exchanges.Event] = []
         for event in self.connection.receive(data, now):
             if isinstance(event, frames.Data):
                 self._data(event.stream.owner, event, out)
@@ -225,10 +175,31 @@ class Session:
                 self._gone(event.stream.owner, out)
             elif isinstance(event, frames.Drained):
                 if event.stream.owner is not None:
-                    out.append(Drained(event.stream.owner))
-            else:
-                out.append(event)
+                    out.append(exchanges.Drained(event.stream.owner))
+            elif isinstance(event, frames.Terminated):
+                out.append(exchanges.Broken(event.reason))
         return out
+
+    @property
+    def waiting(self) -> bool:
+        """Whether answers wait which the windows allow."""
+        return self.connection.sender.waiting
+
+    def take(self) -> bytes:
+        """What is to be sent now."""
+        return self.connection.take()
+
+    def hold(self) -> None:
+        """The driver's socket is full: prepare no more answers."""
+        self.connection.sender.held = True
+
+    def resume(self) -> list[exchanges.Exchange]:
+        """The socket takes data again; the calls of which no answer waits any more."""
+        return [stream.owner for stream in self.connection.resume() if stream.owner is not None]
+
+    def go_away(self) -> None:
+        """Take no new calls."""
+        self.connection.go_away()
 
     def release(self, exchange: Exchange) -> None:
         kept = exchange._assembler.size if exchange._assembler is not None else 0
@@ -237,7 +208,7 @@ class Session:
         owed, exchange._owed = exchange._owed, 0
         self.connection.consume(exchange.stream, owed)
 
-    def _head(self, event: frames.Head, out: list[Event]) -> None:
+    def _head(self, event: frames.Head, out: list[exchanges.Event]) -> None:
         head: Head = event.view
         stream = event.stream
         exchange = Exchange(self, stream, head)
@@ -248,11 +219,11 @@ class Session:
         else:
             stream.owner = exchange
             if head.route.streams_requests:
-                out.append(Begun(exchange))
+                out.append(exchanges.Begun(exchange))
             if event.ended:
                 self._end(exchange, out)
 
-    def _data(self, exchange: Exchange | None, event: frames.Data, out: list[Event]) -> None:
+    def _data(self, exchange: Exchange | None, event: frames.Data, out: list[exchanges.Event]) -> None:
         data, stream = event.data, event.stream
         if exchange is None or not exchange.open:
             self.connection.consume(stream, len(data))
@@ -271,7 +242,7 @@ class Session:
             exchange.finish(failure)
             self._gone(exchange, out)
 
-    def _collect(self, exchange: Exchange, event: frames.Data, out: list[Event]) -> None:
+    def _collect(self, exchange: Exchange, event: frames.Data, out: list[exchanges.Event]) -> None:
         """Data of a unary request which comes in several frames."""
         size = len(event.data)
         assembler = exchange._assembler = exchange._assembler or messages.Assembler(exchange.head.encoding)
@@ -284,15 +255,17 @@ class Session:
         if event.ended:
             self._whole(exchange, assembler, list(exchange.queue), out)
 
-    def _whole(self, exchange: Exchange, assembler: messages.Assembler, found: list[bytes], out: list[Event]) -> None:
+    def _whole(
+        self, exchange: Exchange, assembler: messages.Assembler, found: list[bytes], out: list[exchanges.Event]
+    ) -> None:
         self._buffered -= exchange._held
         exchange._held = 0
         exchange.queue = None
         if len(found) != 1 or not assembler.idle:
             raise status.Status(_Code.INTERNAL, f"the request has {len(found)} whole messages, not one")
-        out.append(Whole(exchange, found[0]))
+        out.append(exchanges.Whole(exchange, found[0]))
 
-    def _stream(self, exchange: Exchange, data: bytes, out: list[Event]) -> None:
+    def _stream(self, exchange: Exchange, data: bytes, out: list[exchanges.Event]) -> None:
         if not data:
             return
         assembler = exchange._assembler = exchange._assembler or messages.Assembler(exchange.head.encoding)
@@ -307,7 +280,7 @@ class Session:
         exchange._owed += len(data)
         if found:
             exchange.queue.extend(found)
-            out.append(Message(exchange))
+            out.append(exchanges.Message(exchange))
 
     def _hold(self, exchange: Exchange, size: int) -> None:
         exchange._held += size
@@ -315,7 +288,7 @@ class Session:
         if self._buffered > _BUFFER_LIMIT:
             raise status.Status(_Code.RESOURCE_EXHAUSTED, "too many bytes of unfinished requests on this connection")
 
-    def _end(self, exchange: Exchange | None, out: list[Event]) -> None:
+    def _end(self, exchange: Exchange | None, out: list[exchanges.Event]) -> None:
         if exchange is None or not exchange.open:
             return
         assembler = exchange._assembler
@@ -325,16 +298,16 @@ class Session:
             elif assembler is not None and not assembler.idle:
                 raise status.Status(_Code.INTERNAL, "the request ends within a message")
             else:
-                out.append(Ended(exchange))
+                out.append(exchanges.Ended(exchange))
         except status.Status as failure:
             exchange.finish(failure)
             self._gone(exchange, out)
 
-    def _gone(self, exchange: Exchange | None, out: list[Event]) -> None:
+    def _gone(self, exchange: Exchange | None, out: list[exchanges.Event]) -> None:
         if exchange is not None:
             self._buffered -= exchange._held
             exchange._held = 0
-            out.append(Gone(exchange))
+            out.append(exchanges.Gone(exchange))
 
     # -- reading a head --
 
@@ -363,7 +336,7 @@ class Session:
             refusal = status.Status(_Code.INTERNAL, str(fault))
         return Head(path=path, route=None, refusal=refusal, content_length=expected)
 
-    def _route(self, path: str) -> Route:
+    def _route(self, path: str) -> exchanges.Route:
         if (route := self._routes.get(path)) is not None:
             return route
         if path[:1] != "/" or "/" not in path[1:]:

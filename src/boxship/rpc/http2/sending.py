@@ -35,6 +35,11 @@ class Sender:
     def has_output(self) -> bool:
         return bool(self._out)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether data waits which the connection's window would allow."""
+        return bool(self._waiting) and self.window > 0
+
     def take(self) -> bytes:
         """The frames to be sent now."""
         out = self._out

@@ -1,0 +1,160 @@
+"""A server of threads: one reads each connection, a bounded pool runs handlers that wait.
+
+server = Server(handlers, translate=wire.errors.to_status)
+server.serve(listener, protocol="grpc")
+...
+server.shutdown(grace=5.0)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import logging
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+from boxship.rpc import exchanges, links, methods, poller, pool, running, status, timers, wires
+from boxship.rpc.grpc import server as grpc
+from boxship.rpc.http2 import connection as http2
+from boxship.rpc.ttrpc import session as ttrpc
+
+_log = logging.getLogger(__name__)
+_PAUSE = 0.2  # seconds until we accept again when descriptors or memory have run out
+_SHORT = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+_ACCEPTS = 64  # connections taken at a time, before others have their turn
+
+Protocol = Literal["grpc", "ttrpc"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    connections: int = 4096  # open at a time; more are closed at once
+    threads: int = 256  # for handlers that wait
+    upload_threads: int = 192  # of these, for calls that stream requests
+    queue: int = 4096  # calls that wait for a thread, in either lane
+    http2: http2.Limits = dataclasses.field(default_factory=http2.Limits)
+
+
+class Server:
+    """Serves the same handlers on any number of sockets, over gRPC and ttrpc."""
+
+    def __init__(
+        self,
+        handlers: Iterable[methods.Handler],
+        *,
+        translate: Callable[[BaseException], status.Status],
+        limits: Limits | None = None,
+    ) -> None:
+        self._limits = limits or Limits()
+        self._routes = {handler.method.path: running.Route(handler) for handler in handlers}
+        threads = pool.Pool(
+            threads=self._limits.threads, long_threads=self._limits.upload_threads, queue=self._limits.queue
+        )
+        self._shop = running.Workshop(translate=translate, threads=threads, clock=timers.Timers())
+        self._watcher = poller.Poller("rpc-watcher")
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._links: set[links.Link] = set()
+        self._listeners: set[socket.socket] = set()
+        self._closing = False
+
+    def serve(self, listener: socket.socket, *, protocol: Protocol, tls: ssl.SSLContext | None = None) -> None:
+        """Accept connections on a listening socket, which from now on is the server's. Returns at once."""
+        if tls is not None and protocol == "grpc":
+            tls.set_alpn_protocols(["h2"])
+        listener.setblocking(False)
+        with self._lock:
+            if self._closing:
+                raise RuntimeError("the server is shut down")
+            self._listeners.add(listener)
+        self._await(listener, protocol, tls)
+
+    def adopt(
+        self, connection: socket.socket, *, protocol: Protocol = "grpc", tls: ssl.SSLContext | None = None
+    ) -> None:
+        """Serve one connection, such as an end of a socketpair. Returns at once."""
+        try:
+            wire = wires.Wire(connection) if tls is None else wires.TlsWire(connection, tls)
+        except OSError:
+            connection.close()
+            return
+        session: exchanges.Session
+        session = grpc.Session(self._routes, self._limits.http2) if protocol == "grpc" else ttrpc.Session(self._routes)
+        link = links.Link(wire, session, shop=self._shop, watcher=self._watcher, closed=self._closed)
+        with self._lock:
+            refused = self._closing or len(self._links) >= self._limits.connections
+            if not refused:
+                self._links.add(link)
+        if refused:
+            wire.close()
+            return
+        try:
+            threading.Thread(target=link.run, name=f"rpc-{protocol}", daemon=True).start()
+        except RuntimeError:
+            _log.exception("no thread for a new connection")
+            wire.close()
+            self._closed(link)
+
+    def shutdown(self, grace: float) -> None:
+        """Take no new connections and calls, wait at most `grace` seconds for the open ones, close."""
+        with self._lock:
+            if self._closing:
+                return
+            self._closing = True
+            listeners, left = list(self._listeners), list(self._links)
+        for listener in listeners:
+            self._watcher.forget(listener.fileno())
+            listener.close()
+        for link in left:
+            link.go_away()
+        end = time.monotonic() + grace
+        while any(link.busy for link in left) and (rest := end - time.monotonic()) > 0:
+            with self._lock:
+                self._changed.wait(min(rest, 0.02))
+        for link in left:
+            link.close()
+        self._join(max(1.0, end - time.monotonic()))
+        self._shop.threads.close()
+        self._shop.clock.close()
+        self._watcher.close()
+
+    def _join(self, seconds: float) -> None:
+        """Wait until the threads which read have gone."""
+        end = time.monotonic() + seconds
+        with self._lock:
+            while self._links and (rest := end - time.monotonic()) > 0:
+                self._changed.wait(rest)
+
+    def _await(self, listener: socket.socket, protocol: Protocol, tls: ssl.SSLContext | None) -> None:
+        self._watcher.watch(listener.fileno(), poller.READABLE, lambda: self._accept(listener, protocol, tls))
+
+    def _accept(self, listener: socket.socket, protocol: Protocol, tls: ssl.SSLContext | None) -> None:
+        """The watcher's callback: somebody knocks."""
+        for _ in range(_ACCEPTS):
+            try:
+                connection, _address = listener.accept()
+            except BlockingIOError:
+                break
+            except OSError as fault:
+                if fault.errno in _SHORT:
+                    _log.warning("cannot accept connections for a moment: %s", fault)
+                    self._shop.clock.add(time.monotonic() + _PAUSE, lambda: self._await(listener, protocol, tls))
+                    return
+                if listener.fileno() < 0:
+                    return
+                continue  # the client gave up while it waited: accept(2)
+            with contextlib.suppress(OSError):
+                self.adopt(connection, protocol=protocol, tls=tls)
+        if not self._closing:
+            self._await(listener, protocol, tls)
+
+    def _closed(self, link: links.Link) -> None:
+        with self._lock:
+            self._links.discard(link)
+            self._changed.notify_all()
