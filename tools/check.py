@@ -18,6 +18,7 @@ CHECKS = {
     "types": ([BIN / "mypy", "--no-error-summary"], ""),
     "layers": ([BIN / "lint-imports"], "see [tool.importlinter] in pyproject.toml"),
     "generated": ([sys.executable, "tools/gen.py", "--check"], "./dev gen mends it"),
+    "twins": ([sys.executable, "tools/unasync.py", "--check"], "./dev gen mends it"),
 }
 
 
