@@ -1,0 +1,181 @@
+"""What snapshotters that keep folders have in common: one numbered folder per snapshot, beside their records."""
+
+import abc
+import logging
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from boxship.core import snapshots
+from boxship.core.mounts import Mount  # by name: a method here is called `mounts`
+from boxship.linux import files
+from boxship.plugins.snapshots import records, trees
+from boxship.terms import errors, filters, labels
+from boxship.terms.labels import Labels
+
+_log = logging.getLogger(__name__)
+
+
+class FolderSnapshotter(abc.ABC):
+    """Guarantees the records, their errors, and that no folder is lost or left; the child fills folders and mounts.
+
+    A folder gets its place before the transaction that names it ends, so a record without a folder cannot be seen;
+    a folder without a record (a crash in between, a removal) belongs to `cleanup`.
+    """
+
+    def __init__(self, root: Path, *, synchronous_removal: bool, sync: bool) -> None:
+        """Args:
+
+        root: becomes 0700.
+        synchronous_removal: `remove` frees the disk before it returns; else `cleanup` does.
+        sync: `commit` waits until what was written into the snapshot is on the disk.
+        """
+        self._root = root
+        self._place = root / "snapshots"
+        self._synchronous_removal = synchronous_removal
+        self._sync = sync
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        root.chmod(0o700)
+        self._place.mkdir(mode=0o700, exist_ok=True)
+        self._records = records.Records(root / "snapshots.db")
+        self._closed = False
+
+    @abc.abstractmethod
+    def _fill(self, folder: Path, record: records.Record) -> None:
+        """Put into a fresh folder what a new snapshot begins with."""
+
+    @abc.abstractmethod
+    def _mounts(self, record: records.Record) -> list[Mount]:
+        """How to mount an active snapshot or view."""
+
+    def _data(self, number: int) -> Path:
+        """The folder whose contents are the snapshot's own."""
+        return self._place / str(number)
+
+    def _shown(self, record: records.Record) -> snapshots.Info:
+        """What the world is told of a snapshot."""
+        return record.info
+
+    @property
+    def root(self) -> Path:
+        return self._root
+
+    def stat(self, key: str) -> snapshots.Info:
+        return self._shown(self._records.get(key))
+
+    def update(self, info: snapshots.Info, paths: Iterable[str] | None = None) -> snapshots.Info:
+        with self._records.writing():
+            self._records.update(info, paths)
+        return self.stat(info.name)
+
+    def usage(self, key: str) -> snapshots.Usage:
+        record = self._records.get(key)
+        if record.info.kind is snapshots.Kind.ACTIVE:
+            return trees.usage(str(self._data(record.id)))
+        return record.usage
+
+    def mounts(self, key: str) -> list[Mount]:
+        record = self._records.get(key, chain=True)
+        if record.info.kind is snapshots.Kind.COMMITTED:
+            raise errors.FailedPrecondition(f"failed to get active mount: requested snapshot {key} not active or view")
+        return self._mounts(record)
+
+    def prepare(self, key: str, parent: str = "", *, labels: Labels | None = None) -> list[Mount]:
+        return self._create(snapshots.Kind.ACTIVE, key, parent, labels)
+
+    def view(self, key: str, parent: str = "", *, labels: Labels | None = None) -> list[Mount]:
+        return self._create(snapshots.Kind.VIEW, key, parent, labels)
+
+    def commit(self, name: str, key: str, *, parent: str = "", labels: Labels | None = None) -> None:
+        record = self._records.get(key)
+        if record.info.kind is snapshots.Kind.ACTIVE:
+            folder = str(self._data(record.id))
+            if self._sync:
+                _sync_file_system(folder)
+            used = trees.usage(folder)
+        else:
+            used = record.usage  # refused below
+        with self._records.writing():
+            self._records.commit(name, key, parent=parent, usage=used, given=labels or {})
+
+    def remove(self, key: str) -> None:
+        with self._records.writing():
+            number = self._records.remove(key)
+        if self._synchronous_removal:
+            self._discard([str(number)])
+
+    def walk(self, wanted: Sequence[str] = ()) -> Iterator[snapshots.Info]:
+        chosen = filters.parse_all(wanted)
+        for record in self._records.all():
+            info = self._shown(record)
+            if chosen.matches(_fields(info)):
+                yield info
+
+    def cleanup(self) -> None:
+        """Free what no snapshot owns."""
+        with self._records.writing():
+            owned = {str(number) for number in self._records.ids()}
+            orphans = [name for name in os.listdir(self._place) if name not in owned]
+        self._discard(orphans)
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._records.close()
+
+    def _create(self, kind: snapshots.Kind, key: str, parent: str, given: Labels | None) -> list[Mount]:
+        beside = self._place / f"new-{secrets.token_hex(8)}"
+        settled: Path | None = None
+        try:
+            # The folder is made within the transaction, or cleanup might take it for an orphan.
+            with self._records.writing():
+                record = self._records.create(kind, key, parent, labels.checked(given or {}))
+                beside.mkdir(mode=0o700)
+                self._fill(beside, record)
+                settled = self._settle(beside, str(record.id))
+        except BaseException:
+            self._discard([beside.name, *([settled.name] if settled else [])])
+            raise
+        return self._mounts(record)
+
+    def _settle(self, folder: Path, name: str) -> Path:
+        target = self._place / name
+        if target.exists():
+            # Left by a crash before its record was kept; the number is ours now.
+            trees.remove(str(self._place), name)
+        folder.rename(target)
+        return target
+
+    def _discard(self, names: Iterable[str]) -> None:
+        for name in names:
+            try:
+                trees.remove(str(self._place), name)
+            except OSError:
+                _log.warning("snapshot folder %s cannot be removed yet", self._place / name, exc_info=True)
+
+
+def _fields(info: snapshots.Info) -> filters.Field:
+    """What filters may ask of a snapshot (containerd core/snapshots/storage)."""
+
+    def ask(path: Sequence[str]) -> str | None:
+        match list(path):
+            case ["kind"]:
+                return info.kind.value.lower()
+            case ["name"]:
+                return info.name or None
+            case ["parent"]:
+                return info.parent or None
+            case ["labels", *key]:
+                return info.labels.get(".".join(key))
+        return None
+
+    return ask
+
+
+def _sync_file_system(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        files.syncfs(descriptor)
+    finally:
+        os.close(descriptor)
