@@ -1,0 +1,94 @@
+"""What filters may ask of each noun (containerd core/metadata/adaptors.go). An empty name counts as absent."""
+
+from collections.abc import Sequence
+
+from boxship.core import containers, content, images, leases, snapshots
+from boxship.terms import filters
+from boxship.terms.labels import Labels
+
+
+def wanted(texts: Sequence[str]) -> filters.Filter:
+    """What a caller's filters let through. Raises InvalidArgument for a bad one."""
+    return filters.parse_all(texts)
+
+
+def of_image(image: images.Image) -> filters.Field:
+    def field(path: Sequence[str]) -> str | None:
+        match path:
+            case ["name", *_]:
+                return image.name or None
+            case ["target", "digest", *_]:
+                return image.target.digest or None
+            case ["target", "mediatype", *_]:
+                return image.target.media_type or None
+            case ["labels", *rest]:
+                return _label(image.labels, rest)
+            case ["annotations", *rest]:
+                return _label(image.target.annotations, rest)
+        return None
+
+    return field
+
+
+def of_container(container: containers.Container) -> filters.Field:
+    def field(path: Sequence[str]) -> str | None:
+        match path:
+            case ["id", *_]:
+                return container.id or None
+            case ["runtime", "name", *_]:
+                return container.runtime.name or None
+            case ["image", *_]:
+                return container.image or None
+            case ["labels", *rest]:
+                return _label(container.labels, rest)
+        return None
+
+    return field
+
+
+def of_blob(info: content.Info) -> filters.Field:
+    def field(path: Sequence[str]) -> str | None:
+        match path:
+            case ["digest", *_]:
+                return info.digest
+            case ["labels", *rest]:
+                return _label(info.labels, rest)
+        return None
+
+    return field
+
+
+def of_ingest(status: content.Status) -> filters.Field:
+    return lambda path: status.ref if path and path[0] == "ref" else None
+
+
+def of_lease(lease: leases.Lease) -> filters.Field:
+    def field(path: Sequence[str]) -> str | None:
+        match path:
+            case ["id", *_]:
+                return lease.id or None
+            case ["labels", *rest]:
+                return _label(lease.labels, rest)
+        return None
+
+    return field
+
+
+def of_snapshot(info: snapshots.Info) -> filters.Field:
+    def field(path: Sequence[str]) -> str | None:
+        match path:
+            case ["kind", *_]:
+                return None if info.kind is snapshots.Kind.UNKNOWN else info.kind.value.lower()
+            case ["name", *_]:
+                return info.name
+            case ["parent", *_]:
+                return info.parent
+            case ["labels", *rest]:
+                return _label(info.labels, rest)
+        return None
+
+    return field
+
+
+def _label(labels: Labels, path: Sequence[str]) -> str | None:
+    return labels.get(".".join(path))
