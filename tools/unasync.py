@@ -30,8 +30,6 @@ WORDS = [
     (r"\banext\b", "next"),
     (r"\baclose\b", "close"),
     (r"StopAsyncIteration", "StopIteration"),
-    (r"\bAwaitable\[", "Future["),
-    (r"import Awaitable\b", "import Awaitable as Future"),
     (r"asynccontextmanager", "contextmanager"),
     (r"rpc import aio\b", "rpc import client as aio"),
     (r"\b_async\b", "_sync"),

@@ -3,11 +3,35 @@
 A part of another distribution registers under one of these (see wiring.assembly.strangers).
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 from boxship.core import book, content, diff, events, gc, introspection, snapshots, tasks
 from boxship.wiring.kinds import Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where this daemon keeps things and is found. `grpc` and `ttrpc` are paths of sockets."""
+
+    root: Path
+    state: Path
+    grpc: str
+    ttrpc: str
+
+    def folder(self, kind: Kind[Any], name: str) -> Path:
+        """What lasts goes here, a folder for each part; made by whoever needs it."""
+        return self.root / f"{kind}.{name}"
+
+    def scratch(self, kind: Kind[Any], name: str) -> Path:
+        """What is gone after a reboot goes here."""
+        return self.state / f"{kind}.{name}"
+
+
+PLACES = Kind[Places]("boxship.places.v1")
+"""Given to every daemon; no client sees it."""
 
 CONTENT = Kind[content.Store]("io.containerd.content.v1")
 """Blobs and ingests, of no namespace."""
@@ -27,10 +51,18 @@ DIFFER = Kind[Callable[[content.Store], diff.Service]]("io.containerd.differ.v1"
 TASKS = Kind[Callable[[str], tasks.Manager]]("io.containerd.runtime.v2")
 """The tasks of a namespace, given its name."""
 
-INTROSPECTION = Kind[introspection.Introspector]("io.containerd.service.v1")
+INTROSPECTION = Kind[introspection.Introspector]("boxship.introspection.v1")
+"""Given to every daemon; no client sees it."""
 
-GRPC = Kind[Sequence[Any]]("io.containerd.grpc.v1")
-"""What answers over gRPC: handlers of rpc."""
 
-TTRPC = Kind[Sequence[Any]]("io.containerd.ttrpc.v1")
-"""What answers shims over ttrpc: handlers of rpc."""
+class Adapter(Protocol):
+    """What answers a service: one method per RPC, and the service's descriptor, which `wire.methods` reads."""
+
+    SERVICE: Any
+
+
+GRPC = Kind[Adapter]("io.containerd.grpc.v1")
+"""What answers clients."""
+
+TTRPC = Kind[Adapter]("io.containerd.ttrpc.v1")
+"""What answers shims."""

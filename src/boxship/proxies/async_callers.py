@@ -10,6 +10,8 @@ from boxship.rpc.methods import Method
 from boxship.wire import errors as wire
 
 T = TypeVar("T")
+Later = Awaitable
+"""An answer that comes later."""
 
 
 class Channel(Protocol):
@@ -45,7 +47,7 @@ class AsyncCaller(callers.Bound):
         except status.Status as ended:
             raise wire.from_status(ended) from ended
 
-    def future(self, method: Method, request: Any, convert: Callable[[Any], T]) -> Awaitable[T]:
+    def future(self, method: Method, request: Any, convert: Callable[[Any], T]) -> Later[T]:
         """A call that may take for ever: its answer comes later."""
 
         async def wait() -> T:

@@ -14,6 +14,8 @@ from boxship.wire import errors as wire
 from boxship.wire import headers
 
 T = TypeVar("T")
+Later = Future
+"""An answer that comes later."""
 
 
 class Stream(Protocol):
@@ -63,7 +65,7 @@ class Caller(Bound):
         except status.Status as ended:
             raise wire.from_status(ended) from ended
 
-    def future(self, method: Method, request: Any, convert: Callable[[Any], T]) -> "Future[T]":
+    def future(self, method: Method, request: Any, convert: Callable[[Any], T]) -> Later[T]:
         """A call that may take for ever: its answer comes later. A thread waits for it."""
         result: Future[T] = Future()
 

@@ -1,6 +1,6 @@
 """The proxies are the core's Protocols: proved to the type checker, not imported by anybody."""
 
-from boxship.core import containers, content, diff, events, images, introspection, leases, namespaces, snapshots
+from boxship.core import containers, content, diff, events, images, introspection, leases, namespaces, snapshots, tasks
 from boxship.proxies._sync import containers as containers_proxy
 from boxship.proxies._sync import content as content_proxy
 from boxship.proxies._sync import diff as diff_proxy
@@ -10,6 +10,7 @@ from boxship.proxies._sync import introspection as introspection_proxy
 from boxship.proxies._sync import leases as leases_proxy
 from boxship.proxies._sync import namespaces as namespaces_proxy
 from boxship.proxies._sync import snapshots as snapshots_proxy
+from boxship.proxies._sync import tasks as tasks_proxy
 from boxship.proxies._sync import version as version_proxy
 
 CONTAINERS: type[containers.Store] = containers_proxy.ContainersProxy
@@ -22,4 +23,5 @@ LEASES: type[leases.Manager] = leases_proxy.LeasesProxy
 NAMESPACES: type[namespaces.Store] = namespaces_proxy.NamespacesProxy
 PUBLISHER: type[events.Publisher] = events_proxy.EventsProxy
 SNAPSHOTS: type[snapshots.Snapshotter] = snapshots_proxy.SnapshotsProxy
+TASKS: type[tasks.Manager] = tasks_proxy.TasksProxy
 VERSION: type[introspection.Versioner] = version_proxy.VersionProxy

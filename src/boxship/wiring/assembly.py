@@ -100,6 +100,7 @@ def assemble(
     *,
     disabled: Callable[[str], bool] | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
+    given: Iterable[parts.Part] = (),
 ) -> Assembly:
     """Import what is not disabled, order it and make it.
 
@@ -107,12 +108,13 @@ def assemble(
         builtins: where the registrations are.
         disabled: told a part's uri, whether to leave it out entirely.
         settings: tables of settings by the parts' uris.
+        given: parts that are there from the beginning.
 
     Raises:
         sections.BadValue: a setting has a value that cannot be; `key` starts with the part's uri.
         graph.Loop: parts require each other.
     """
-    assembly = Assembly()
+    assembly = Assembly(given)
     loaded = []
     for builtin in builtins:
         if disabled is not None and disabled(builtin.uri):
