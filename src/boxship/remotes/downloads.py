@@ -117,7 +117,7 @@ class Download:
         response = self._sender.send(self._endpoint, asked)
         if response.status not in {200, 206}:
             with response:
-                replies.check(response, self._endpoint, self._parsed, self._descriptor.digest)
+                replies.check(response, self._endpoint, self._what())
                 raise errors.Unavailable(f"{self._what()}: registry {self._endpoint.address} answers {response.status}")
         return response
 

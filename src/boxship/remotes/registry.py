@@ -86,7 +86,7 @@ class Registry:
                     return found
             elif response.status not in {401, 403, 405}:
                 # A HEAD has no body, so for these the reason is asked for by GET.
-                replies.check(response, endpoint, parsed, parsed.target)
+                replies.check(response, endpoint, str(parsed))
         return self._resolve_by_get(endpoint, parsed, patient=patient)
 
     def _resolve_by_get(
@@ -96,7 +96,7 @@ class Registry:
             endpoint, parsed, f"manifests/{parsed.target}", headers={"Accept": _ACCEPT}, patient=patient
         )
         with self._transport.send(endpoint, request) as response:
-            replies.check(response, endpoint, parsed, parsed.target)
+            replies.check(response, endpoint, str(parsed))
             data = response.read(oci.MANIFEST_LIMIT)
             told = response.headers.get("Content-Type", "")
         return replies.describe(data, told, parsed)

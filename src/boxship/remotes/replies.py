@@ -71,7 +71,7 @@ def probe(sender: transport.Transport, endpoint: hosts.Endpoint) -> hosts.Endpoi
         return plain
 
 
-def check(response: transport.Response, endpoint: hosts.Endpoint, parsed: references.Reference, what: str) -> None:
+def check(response: transport.Response, endpoint: hosts.Endpoint, what: str) -> None:
     """Raise what a status that is no success means, with the registry's own words.
 
     Raises:
@@ -81,7 +81,7 @@ def check(response: transport.Response, endpoint: hosts.Endpoint, parsed: refere
     status = response.status
     if 200 <= status < 300:
         return
-    where = f"{parsed.name}: {what}: registry {endpoint.address}"
+    where = f"{what}: registry {endpoint.address}"
     said = _said(response)
     account = f"log in with `docker login {endpoint.account}`"
     match status:

@@ -49,7 +49,7 @@ class Upload:
             length=len(data),
             patient=self._patient,
         ) as response:
-            replies.check(response, self._endpoint, self._parsed, f"push of manifest {name}")
+            replies.check(response, self._endpoint, f"push of {self._parsed.name} {name}")
             stored = response.headers.get("Docker-Content-Digest")
         if stored and stored != digest:
             raise errors.FailedPrecondition(f"{self._parsed.name}@{digest}: the registry stored {stored[:100]} instead")
@@ -63,7 +63,7 @@ class Upload:
                 told = response.headers.get("Docker-Content-Digest", "")
                 return path.endswith(self._descriptor.digest) or told == self._descriptor.digest
             if response.status != 404:
-                replies.check(response, self._endpoint, self._parsed, f"push to {path}")
+                replies.check(response, self._endpoint, f"push to {self._parsed.name}/{path}")
             return False
 
     # Blobs
@@ -101,7 +101,7 @@ class Upload:
                 if response.status == 202:
                     return self._location(response)
         with self._send("POST", "blobs/uploads/", patient=self._patient) as response:
-            replies.check(response, self._endpoint, self._parsed, f"push of {self._descriptor.digest}")
+            replies.check(response, self._endpoint, f"push of {self._parsed.name}@{self._descriptor.digest}")
             return self._location(response)
 
     def _location(self, response: transport.Response) -> str:
@@ -127,7 +127,7 @@ class Upload:
             patient=False,
         )
         with self._sender.send(self._endpoint, asked) as response:
-            replies.check(response, self._endpoint, self._parsed, f"push of {self._descriptor.digest}")
+            replies.check(response, self._endpoint, f"push of {self._parsed.name}@{self._descriptor.digest}")
 
     def _pieces(self) -> Iterator[bytes]:
         with self._provider.reader(self._descriptor) as reader:

@@ -93,7 +93,7 @@ class Tokens:
         }
         with self._lock:
             self._given[token] = frozenset(found)
-        return 200, json.dumps({"token": token, "expires_in": self.life}).encode()
+        return 200, json.dumps({"token": token, "access_token": token, "expires_in": self.life}).encode()
 
     def _account(self, header: str | None) -> str | None:
         try:
