@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from boxship.terms import platforms
+from boxship.terms.platforms import Platform  # by name: a field here is called `platforms`
 from boxship.terms.typed import TypedBytes
 
 
@@ -15,7 +15,7 @@ class Plugin:
     type: str
     id: str
     requires: tuple[str, ...] = ()
-    platforms: tuple[platforms.Platform, ...] = ()
+    platforms: tuple[Platform, ...] = ()
     exports: Mapping[str, str] = field(default_factory=dict)
     capabilities: tuple[str, ...] = ()
     error: str = ""
