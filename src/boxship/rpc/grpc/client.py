@@ -38,7 +38,18 @@ class View:
 class Exchange:
     """One call. It has ended when `status` is set (code OK included) and `messages` is empty."""
 
-    __slots__ = ("_assembler", "_held", "_session", "initial", "messages", "status", "stream", "trailing", "waiter")
+    __slots__ = (
+        "_assembler",
+        "_held",
+        "_session",
+        "future",
+        "initial",
+        "messages",
+        "status",
+        "stream",
+        "trailing",
+        "waiters",
+    )
 
     def __init__(self, session: Session, stream: streams.Stream) -> None:
         self._session = session
@@ -47,7 +58,8 @@ class Exchange:
         self.status: status.Status | None = None
         self.initial: calls.Metadata | None = None
         self.trailing: calls.Metadata | None = None
-        self.waiter: Any = None  # the driver's
+        self.waiters: Any = None  # the driver's
+        self.future: Any = None  # the driver's
         self._assembler: messages.Assembler | None = None
         self._held = 0
 
@@ -134,6 +146,23 @@ class Session:
                 self._event(exchange, event)
                 touched.append(exchange)
         return touched
+
+    @property
+    def waiting(self) -> bool:
+        """Whether requests wait which the windows allow."""
+        return self.connection.sender.waiting
+
+    def take(self) -> bytes:
+        """What is to be sent now."""
+        return self.connection.take()
+
+    def hold(self) -> None:
+        """The driver's socket is full: prepare no more data."""
+        self.connection.sender.held = True
+
+    def resume(self) -> list[Exchange]:
+        """The socket takes data again; the calls of which no request waits any more."""
+        return [stream.owner for stream in self.connection.resume() if stream.owner is not None]
 
     def lose(self, ending: status.Status) -> list[Exchange]:
         """The connection is gone: every open call ends with this status."""

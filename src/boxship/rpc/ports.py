@@ -1,0 +1,441 @@
+"""A client's connection that many threads share, without a thread of its own.
+
+Whoever waits for an answer and finds nobody reading reads himself, for all: he leads, the others follow, and when his
+answer has come he hands over to one of them. So a caller who is alone sends, receives, and never changes threads.
+What nobody waits for (futures, the news that the connection is gone) is read by one poller for all connections.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import os
+import select
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from boxship.rpc import poller, status, wires
+
+_Code = status.Code
+Status = status.Status
+EXPIRED = "context deadline exceeded"  # Go's words
+
+
+class Exchange(Protocol):
+    """A call, as `grpc.client` and `ttrpc.calling` tell it."""
+
+    waiters: Any
+    future: Any
+
+    @property
+    def status(self) -> Status | None: ...
+
+    @property
+    def blocked(self) -> bool: ...
+
+    @property
+    def messages(self) -> Any: ...
+
+    def pop(self) -> bytes: ...
+
+    def cancel(self, ending: Status) -> None: ...
+
+
+class Session(Protocol):
+    @property
+    def available(self) -> bool: ...
+
+    @property
+    def waiting(self) -> bool: ...
+
+    def receive(self, data: bytes, now: float) -> Any: ...
+
+    def take(self) -> bytes: ...
+
+    def hold(self) -> None: ...
+
+    def resume(self) -> Any: ...
+
+    def lose(self, ending: Status) -> Any: ...
+
+
+_E = TypeVar("_E", bound=Exchange)
+
+
+class Port:
+    """See the module. `lock` guards the session; every method without "Under the lock" takes it."""
+
+    def __init__(self, wire: wires.Wire, session: Session) -> None:
+        self.lock = threading.Lock()
+        self._wire = wire
+        self._session = session
+        self._leading = False
+        self._followers: dict[threading.Lock, Exchange | None] = {}
+        self._watched = False
+        self._armed = False
+        self._closed = False
+        self._lost: Status | None = None
+        self._on_close: list[Callable[[], None]] = []
+        self._wake = -1
+        self._poll: select.poll | None = None
+
+    # -- calls --
+
+    def begin(self, start: Callable[[], _E], deadline: float | None) -> _E:
+        """Start a call, as soon as the server allows one more. Raises Status."""
+        while True:
+            with self.lock:
+                if self._session.available:
+                    exchange = start()
+                    self.flush()
+                    return exchange
+            self.wait(None, self._has_room, deadline)
+
+    def _has_room(self) -> bool:
+        return self._session.available
+
+    def wait(self, exchange: Exchange | None, ready: Callable[[], bool], deadline: float | None = None) -> None:
+        """Wait until `ready()`, which is asked under the lock, for a call or (None) for room to start one.
+
+        Raises:
+            Status: DEADLINE_EXCEEDED; for None also what ended the connection.
+        """
+        while True:
+            with self.lock:
+                if ready():
+                    self._pass_on()
+                    return
+                if exchange is None and self._lost is not None:
+                    raise Status(self._lost.code, self._lost.message)
+                leads = not self._leading
+                if leads:
+                    self._lead()
+                else:
+                    turn = self._enlist(exchange)
+            if leads:
+                self._read(ready, deadline, interruptible=True)
+            else:
+                self._follow(turn, exchange, deadline)
+
+    def finish(self, exchange: Exchange, deadline: float | None) -> None:
+        """Wait until the call has ended, the fast way. Raises Status DEADLINE_EXCEEDED."""
+        lock = self.lock
+        while True:
+            with lock:
+                if exchange.status is not None:
+                    self._pass_on()
+                    return
+                leads = not self._leading
+                if leads:
+                    self._lead()
+                else:
+                    turn = self._enlist(exchange)
+            if leads:
+                self._read(lambda: exchange.status is not None, deadline, interruptible=False)
+            else:
+                self._follow(turn, exchange, deadline)
+
+    def cancel(self, exchange: Exchange, ending: Status) -> None:
+        """End a call from our side; whoever waits for it wakes."""
+        with self.lock:
+            exchange.cancel(ending)
+            self.flush()
+            self._release(exchange)
+            if self._leading and self._wake >= 0:
+                os.eventfd_write(self._wake, 1)
+
+    def watch(self) -> None:
+        """From now on read also when nobody waits. Under the lock."""
+        if not self._watched:
+            self._watched = True
+            if not self._leading and self._lost is None:
+                self._arm()
+
+    def on_close(self, callback: Callable[[], None]) -> None:
+        """Run the callback once, in any thread, when the connection is gone; at once when it already is."""
+        with self.lock:
+            if self._lost is None:
+                self._on_close.append(callback)
+                self.watch()
+                return
+        callback()
+
+    def flush(self) -> None:
+        """Send what is prepared. Under the lock. What the socket does not take waits for `_read` or `_follow`."""
+        session, wire = self._session, self._wire
+        try:
+            while (data := session.take()) and self._lost is None:
+                if not wire.send(data):
+                    session.hold()
+                    return
+                if not session.waiting:
+                    return
+                for exchange in session.resume():
+                    self._release(exchange)
+        except OSError:
+            wire.shut()  # whoever reads finds the end
+
+    def close(self) -> None:
+        """Every open call ends with CANCELLED."""
+        with self.lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._wire.shut()
+            leading = self._leading
+            if not leading:
+                self._lead()
+        if not leading:
+            self._end(Status(_Code.CANCELLED, "the channel was closed"))
+
+    # -- leading --
+
+    def _lead(self) -> None:
+        """Under the lock."""
+        self._leading = True
+        if self._armed:
+            self._armed = False
+            _background().pause(self._wire.fileno())
+
+    def _read(self, ready: Callable[[], bool], deadline: float | None, *, interruptible: bool) -> None:
+        """Read for all until `ready()`. Raises Status DEADLINE_EXCEEDED."""
+        wire, lost = self._wire, False
+        try:
+            while not lost:
+                if interruptible or deadline is not None or wire.backlog:
+                    if not self._readable(deadline):
+                        with self.lock:
+                            if ready():
+                                return
+                        if deadline is not None and time.monotonic() >= deadline:
+                            raise Status(_Code.DEADLINE_EXCEEDED, EXPIRED)
+                        continue
+                    data = wire.poll()
+                    if data is None:
+                        continue
+                else:
+                    data = wire.receive()
+                lost = not data
+                if self._took(data, ready):
+                    return
+        except OSError:
+            lost = True
+        finally:
+            if lost or self._closed:
+                self._end(Status(_Code.UNAVAILABLE, "error reading from server: EOF"))
+            else:
+                self._resign()
+
+    def _took(self, data: bytes, ready: Callable[[], bool]) -> bool:
+        """Let everybody have his part of the data; whether we are `ready`."""
+        done: list[Exchange] = []
+        with self.lock:
+            for exchange in self._session.receive(self._wire.decode(data), time.monotonic()):
+                if exchange.waiters is not None:
+                    self._release(exchange)
+                if exchange.future is not None and exchange.status is not None:
+                    done.append(exchange)
+            self.flush()
+            if None in self._followers.values() and self._session.available:
+                self._release(None)
+            result = ready()
+        for exchange in done:
+            _fulfil(exchange)
+        return result
+
+    def _readable(self, deadline: float | None) -> bool:
+        """Wait for data, for room to send (which is used), for `cancel`, or for the deadline."""
+        if self._poll is None:
+            self._poll = select.poll()
+            self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            self._poll.register(self._wake, select.POLLIN)
+        descriptor = self._wire.fileno()
+        wanted = select.POLLIN | (select.POLLOUT if self._wire.backlog else 0)
+        self._poll.register(descriptor, wanted)
+        rest = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+        readable = False
+        for ready, events in self._poll.poll(rest):
+            if ready == self._wake:
+                with contextlib.suppress(BlockingIOError):
+                    os.eventfd_read(self._wake)
+                continue
+            if events & select.POLLOUT:
+                self._drain()
+            readable = bool(events & ~select.POLLOUT)
+        return readable
+
+    def _drain(self) -> None:
+        """Send what the socket did not take before."""
+        with self.lock:
+            if self._wire.flush():
+                for exchange in self._session.resume():
+                    self._release(exchange)
+                self.flush()
+
+    def _resign(self) -> None:
+        with self.lock:
+            self._leading = False
+            if self._followers:
+                self._pass_on()
+            elif self._watched:
+                self._arm()
+
+    def _pass_on(self) -> None:
+        """See to it that somebody leads while somebody follows. Under the lock."""
+        if self._followers and not self._leading:
+            turn = next(iter(self._followers))
+            del self._followers[turn]
+            turn.release()
+
+    def _end(self, ending: Status) -> None:
+        """The connection is gone. The leader's last act."""
+        with self.lock:
+            if self._lost is not None:
+                self._leading = False
+                return
+            if self._closed:
+                ending = Status(_Code.CANCELLED, "the channel was closed")
+            self._lost = ending
+            touched = list(self._session.lose(ending))
+            self._leading = False
+            for turn in list(self._followers):
+                turn.release()
+            self._followers.clear()
+            callbacks, self._on_close = self._on_close, []
+            self._dispose()
+        for exchange in touched:
+            if exchange.future is not None:
+                _fulfil(exchange)
+        for callback in callbacks:
+            callback()
+
+    def _dispose(self) -> None:
+        if self._watched:
+            _background().forget(self._wire.fileno())
+        self._wire.shut()
+        self._wire.close()
+        if self._wake >= 0:
+            os.close(self._wake)
+            self._wake = -1
+
+    # -- following --
+
+    def _enlist(self, exchange: Exchange | None) -> threading.Lock:
+        turn = threading.Lock()
+        turn.acquire()
+        self._followers[turn] = exchange
+        if exchange is not None:
+            exchange.waiters = (*(exchange.waiters or ()), turn)
+        return turn
+
+    def _follow(self, turn: threading.Lock, exchange: Exchange | None, deadline: float | None) -> None:
+        """Wait for our turn: something has come, or we are to lead."""
+        if self._wire.backlog:
+            self._push()
+        rest = -1.0 if deadline is None else max(0.0, deadline - time.monotonic())
+        came = False
+        try:
+            came = turn.acquire(timeout=min(rest, threading.TIMEOUT_MAX))
+        finally:
+            if not came:
+                self._give_up(turn, exchange)
+        if not came:
+            raise Status(_Code.DEADLINE_EXCEEDED, EXPIRED)
+
+    def _give_up(self, turn: threading.Lock, exchange: Exchange | None) -> None:
+        with self.lock:
+            if exchange is not None and exchange.waiters:
+                exchange.waiters = tuple(one for one in exchange.waiters if one is not turn) or None
+            if self._followers.pop(turn, None) is None:
+                self._pass_on()  # our turn came while we gave up: let the next one have it
+
+    def _push(self) -> None:
+        """Another thread reads; the socket is full with what we send."""
+        waiting = select.poll()
+        waiting.register(self._wire.fileno(), select.POLLOUT)
+        while self._wire.backlog and self._lost is None:
+            waiting.poll(100)
+            with contextlib.suppress(OSError):
+                self._drain()
+
+    def _release(self, exchange: Exchange | None) -> None:
+        """Wake who waits for this. Under the lock."""
+        if exchange is None:
+            turns = [turn for turn, waits_for in self._followers.items() if waits_for is None]
+        else:
+            turns, exchange.waiters = list(exchange.waiters or ()), None
+        for turn in turns:
+            if turn in self._followers:
+                del self._followers[turn]
+                turn.release()
+
+    # -- nobody waits --
+
+    def _arm(self) -> None:
+        self._armed = True
+        _background().watch(self._wire.fileno(), poller.READABLE, self._background_read)
+
+    def _background_read(self) -> None:
+        with self.lock:
+            if self._leading or self._lost is not None:
+                return
+            self._armed = False
+            self._leading = True
+        lost = False
+        try:
+            data = self._wire.poll()
+            if data is not None:
+                lost = not data
+                self._took(data, lambda: True)
+        except OSError:
+            lost = True
+        finally:
+            if lost or self._closed:
+                self._end(Status(_Code.UNAVAILABLE, "error reading from server: EOF"))
+            else:
+                self._resign()
+
+
+def _fulfil(exchange: Exchange) -> None:
+    """Complete the future of a call which has ended."""
+    future, exchange.future = exchange.future, None
+    if future is not None and future.set_running_or_notify_cancel():
+        try:
+            future.set_result(result_of(exchange))
+        except Status as failure:
+            future.set_exception(failure)
+
+
+def result_of(exchange: Exchange) -> bytes:
+    """The only answer of a call which has ended. Raises Status."""
+    ending = exchange.status
+    if ending is None or ending.code is not _Code.OK:
+        raise failure_of(ending)
+    if len(exchange.messages) != 1:
+        raise Status(_Code.INTERNAL, f"the server sent {len(exchange.messages)} answers, not one")
+    return exchange.pop()
+
+
+def failure_of(ending: Status | None) -> Status:
+    """A status to raise: its own object, since one of headers is shared by all calls that end so."""
+    if ending is None:
+        return Status(_Code.INTERNAL, "the call has not ended")
+    return Status(ending.code, ending.message, ending.details)
+
+
+Future = concurrent.futures.Future
+
+_poller: poller.Poller | None = None
+_poller_lock = threading.Lock()
+
+
+def _background() -> poller.Poller:
+    """The one poller of all clients in this process, started with its first use."""
+    global _poller
+    if _poller is None:
+        with _poller_lock:
+            if _poller is None:
+                _poller = poller.Poller("rpc-clients")
+    return _poller
