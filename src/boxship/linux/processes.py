@@ -4,10 +4,12 @@ import ctypes
 import errno
 import os
 import signal
+from collections.abc import Iterable
 
 from boxship.linux import calls
 
 PR_SET_PDEATHSIG = 1
+PR_GET_DUMPABLE = 3
 PR_SET_DUMPABLE = 4
 PR_SET_KEEPCAPS = 8
 PR_SET_NAME = 15
@@ -126,3 +128,13 @@ def set_scheduler(
     """Of the calling process, see sched_setattr(2); times are nanoseconds."""
     value = _SchedAttr(ctypes.sizeof(_SchedAttr), policy, flags, nice, priority, runtime, deadline, period)
     calls.syscall("sched_setattr", 0, ctypes.byref(value), 0)
+
+
+def close_all_but(keep: Iterable[int], first: int = 3) -> None:
+    """Close every descriptor from `first` on that is not in `keep`."""
+    position = first
+    for descriptor in sorted(number for number in set(keep) if number >= first):
+        if descriptor > position:
+            close_range(position, descriptor - 1)
+        position = descriptor + 1
+    close_range(position)

@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import os
+import stat
 
 from boxship.linux import calls, mountfds, openat2
 
@@ -70,3 +71,7 @@ def write_sysctl(proc: int, name: str, value: str) -> None:
     if any(part in {"", ".", ".."} for part in path.split("/")):
         raise calls.error("sysctl", name, errno.EINVAL)
     write(proc, "sys/" + path, value)
+
+
+def is_regular(descriptor: int) -> bool:
+    return stat.S_ISREG(os.fstat(descriptor).st_mode)

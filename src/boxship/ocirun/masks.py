@@ -1,0 +1,74 @@
+"""Paths that a container may see but not read, or read but not write."""
+
+import os
+import stat
+from dataclasses import dataclass
+
+from boxship.linux import calls, mountfds, openat2
+from boxship.ocirun.stage import Stage
+
+_NULL_DEVICE = (1, 3)
+_GONE = (FileNotFoundError, NotADirectoryError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mask:
+    """Cover a file with the null device, a folder with an empty read-only tmpfs which all masked folders share."""
+
+    path: str
+
+    def describe(self) -> str:
+        return f"mask {self.path}"
+
+    def execute(self, stage: Stage) -> None:
+        try:
+            target = openat2.open_in_root(stage.root, self.path)
+        except _GONE:
+            return
+        with mountfds.closing(target):
+            if openat2.is_folder(target):
+                _cover_folder(stage, target, self.path)
+            else:
+                _cover_file(stage, target, self.path)
+
+
+def _cover_file(stage: Stage, target: int, path: str) -> None:
+    """By the machine's own null device: the container's may be a link (CVE-2025-31133)."""
+    if stage.null < 0:
+        stage.null = os.open("/dev/null", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        found = os.fstat(stage.null)
+        if not stat.S_ISCHR(found.st_mode) or (os.major(found.st_rdev), os.minor(found.st_rdev)) != _NULL_DEVICE:
+            raise calls.error("mask: the machine's /dev/null is not character device 1:3", path, 1)
+    with mountfds.closing(mountfds.open_tree(stage.null)) as mount:
+        stage.put(mount, target, path)
+
+
+def _cover_folder(stage: Stage, target: int, path: str) -> None:
+    if stage.mask_folder < 0:
+        mount = mountfds.new_mount(
+            "tmpfs", "tmpfs", "nr_blocks=1,nr_inodes=2", attribute_bits=mountfds.MOUNT_ATTR_RDONLY
+        )
+        stage.mask_folder = mount  # after the move it is a copy of the first that covers the next
+        stage.put(mount, target, path)
+        return
+    with mountfds.closing(mountfds.open_tree(stage.mask_folder)) as mount:
+        stage.put(mount, target, path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOnly:
+    """Cover a path with itself, read-only."""
+
+    path: str
+
+    def describe(self) -> str:
+        return f"make {self.path} read-only"
+
+    def execute(self, stage: Stage) -> None:
+        try:
+            target = openat2.open_in_root(stage.root, self.path)
+        except _GONE:
+            return
+        with mountfds.closing(target), mountfds.closing(mountfds.open_tree(target, recursive=True)) as mount:
+            mountfds.set_attributes(mount, to_set=mountfds.MOUNT_ATTR_RDONLY)
+            stage.put(mount, target, self.path)
