@@ -14,7 +14,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from boxship.zygote import image, template
+from boxship.linux import memfds
+from boxship.zygote import template
 
 _log = logging.getLogger(__name__)
 _DEFAULT_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -151,12 +152,13 @@ class Zygote:
 
 
 def _execute(theirs: socket.socket, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    program = os.path.realpath(sys.executable)
-    copy = image.sealed_copy(program)
+    # The children run from a copy that nobody can change: a container that finds a way to /proc/PID/exe of the process
+    # that made it finds no way to the host's interpreter (CVE-2019-5736).
+    copy = memfds.sealed_copy(os.path.realpath(sys.executable), "boxship-zygote")
     # -I: no PYTHON* variables, no user site, no folder of the script on the path. -S: no .pth files.
     arguments = [sys.executable, "-I", "-S", "-X", "utf8", template.__file__, str(theirs.fileno()), str(copy)]
     variables = dict(environment)
-    if directories := image.library_directories():
+    if directories := _library_directories():
         variables["LD_LIBRARY_PATH"] = ":".join(directories)
     try:
         return subprocess.Popen(
@@ -171,6 +173,17 @@ def _execute(theirs: socket.socket, environment: Mapping[str, str]) -> "subproce
         )
     finally:
         os.close(copy)
+
+
+def _library_directories() -> list[str]:
+    """Where this process found its libpython, if it has one.
+
+    A copy in memory has no folder, so the dynamic linker cannot find a library that the program names relative to
+    itself ($ORIGIN, see ld.so(8)).
+    """
+    with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
+        paths = {fields[5].rstrip("\n") for line in maps if len(fields := line.split(None, 5)) > 5}
+    return sorted({os.path.dirname(path) for path in paths if os.path.basename(path).startswith("libpython")})
 
 
 def _module_path() -> list[str]:

@@ -1,0 +1,257 @@
+"""A container in the shim: its runtime, its init and its execs, and what each state allows.
+
+The words of refusals are containerd-shim-runc-v2's; clients compare them.
+"""
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from boxship.linux import cgroupevents
+from boxship.shim import later, loop, rootfs, runtimes, stdio
+from boxship.shim.processes import Process, Status
+from boxship.terms import errors
+
+Ended = Callable[["Container", Process], None]
+
+
+class Container:
+    """One container. Blocking where its runtime is."""
+
+    def __init__(
+        self,
+        id: str,
+        bundle: str,
+        *,
+        events: loop.Loop,
+        children: loop.Children,
+        runtime: runtimes.Runtime,
+        owner: stdio.Owner,
+        shares_pids: bool,
+        mounted: bool,
+        ended: Ended,
+    ) -> None:
+        """Args:
+
+        shares_pids: whether it has no pid namespace of its own, so that nobody ends its processes with its init.
+        mounted: whether we mounted its root file system.
+        ended: told of each process that has ended, the init last.
+        """
+        self.id, self.bundle = id, bundle
+        self._loop, self._children, self._runtime, self._owner = events, children, runtime, owner
+        self._shares_pids, self._mounted, self._ended = shares_pids, mounted, ended
+        self._init_exit: int | None = None
+        self._oom: cgroupevents.OomWatch | None = None
+        self.init = Process("", stdio.Names())
+        self.execs: dict[str, Process] = {}
+        self._specs: dict[str, Mapping[str, Any]] = {}
+
+    def create(self, names: stdio.Names) -> None:
+        """Make it. Raises errors.Error; nothing of the process is left then."""
+        self.init.names = names
+        self._launch(self.init, lambda given: self._runtime.create(given, terminal=names.terminal))
+        with open(os.path.join(self.bundle, "init.pid"), "w", encoding="ascii") as file:
+            file.write(str(self.init.pid))
+
+    def watch_memory(self, told: Callable[[], None]) -> None:
+        """Call `told` whenever the kernel kills for lack of memory. Without a memory controller there is nothing."""
+        if self._runtime.cgroup is None:
+            return
+        try:
+            watch = self._runtime.cgroup.oom_watch()
+        except OSError:
+            return
+        self._oom = watch
+        self._loop.watch(watch.fileno(), loop.IN, lambda _events: told() if watch.read() else None)
+
+    def process(self, id: str) -> Process:
+        """Raises NotFound."""
+        if not id:
+            return self.init
+        if id not in self.execs:
+            raise errors.NotFound(f"process does not exist {id}")
+        return self.execs[id]
+
+    def status(self, process: Process) -> Status:
+        """An exec is as paused as its container."""
+        return Status.PAUSED if self.init.status is Status.PAUSED else process.status
+
+    def start(self, process: Process) -> None:
+        if process is not self.init and self._init_exit is not None:
+            raise errors.FailedPrecondition(f"container {self.id} init process is not running")
+        if process.status is not Status.CREATED or process.deleting:
+            raise errors.Unknown(f"cannot start a {_word(process)} process")
+        if process is self.init:
+            self._runtime.start()
+        else:
+            spec, terminal = self._specs[process.id], process.names.terminal
+            self._launch(process, lambda given: self._runtime.execute(spec, given, terminal=terminal))
+        if process.status is Status.CREATED:
+            process.status = Status.RUNNING
+
+    def exec(self, id: str, names: stdio.Names, spec: Mapping[str, Any]) -> None:
+        """Add a process, which `start` runs."""
+        if id in self.execs:
+            raise errors.AlreadyExists(f"id {id}")
+        if self.init.status is not Status.RUNNING:
+            raise errors.Unknown(f"cannot exec in a {_word(self.init)} state")
+        self.execs[id] = Process(id, names)
+        self._specs[id] = spec
+
+    def kill(self, process: Process, number: int, *, everyone: bool) -> None:
+        if process is not self.init:
+            self._kill_exec(process, number)
+            return
+        if process.deleting and process.status is Status.STOPPED:
+            raise errors.NotFound("cannot kill a deleted process")
+        if process.status is Status.STOPPED and not everyone:
+            raise errors.NotFound("process already finished")
+        self._runtime.kill(number, everyone=everyone)
+
+    def pause(self) -> None:
+        self._must_be(Status.RUNNING, "pause")
+        self._runtime.pause()
+        self.init.status = Status.PAUSED
+
+    def resume(self) -> None:
+        self._must_be(Status.PAUSED, "resume")
+        self._runtime.resume()
+        self.init.status = Status.RUNNING
+
+    def update(self, resources: Mapping[str, Any]) -> None:
+        if self.init.status is Status.STOPPED:
+            raise errors.Unknown("cannot update a stopped container")
+        self._runtime.update(resources)
+
+    def checkpoint(self, path: str, options: Mapping[str, Any]) -> None:
+        if self.init.status is Status.CREATED:
+            raise errors.Unknown("cannot checkpoint a task in created state")
+        if self.init.status is Status.STOPPED:
+            raise errors.Unknown("cannot checkpoint a stopped container")
+        self._runtime.checkpoint(path, options)
+
+    def resize(self, process: Process, width: int, height: int) -> None:
+        if process is not self.init and process.status is Status.STOPPED:
+            raise errors.Unknown("cannot resize a stopped container")
+        if process.streams is not None:
+            process.streams.resize(width, height)
+
+    def pids(self) -> list[int]:
+        return sorted(self._runtime.pids())
+
+    def statistics(self) -> dict[str, Any]:
+        """Raises NotFound."""
+        if self._runtime.cgroup is None:
+            raise errors.NotFound("cgroup does not exist")
+        return self._runtime.cgroup.statistics()
+
+    def delete(self, process: Process) -> later.Later:
+        """Forget a process that has ended or never ran; settled with it once its output is carried."""
+        if process.deleting:
+            raise errors.NotFound("cannot delete a deleted process")
+        if process.status in {Status.RUNNING, Status.PAUSED}:
+            raise errors.Unknown(f"cannot delete a {_word(process)} process")
+        process.deleting = True
+        answer = later.Later()
+        if process is self.init and process.status is Status.CREATED:
+            # It exists and waits; it ends like any other.
+            process.wait().then(lambda _process, _error: process.when_drained(lambda: self._finish(process, answer)))
+            self._runtime.kill(signal.SIGKILL, everyone=False)
+        else:
+            process.when_drained(lambda: self._finish(process, answer))
+        return answer
+
+    def abandon(self) -> None:
+        """Take away what a failed creation left."""
+        self.init.close()
+        self._unmount()
+
+    def _finish(self, process: Process, answer: later.Later) -> None:
+        try:
+            if process is self.init:
+                self._remove()
+            else:
+                process.close()
+                self.execs.pop(process.id, None)
+                self._specs.pop(process.id, None)
+        except Exception as error:
+            process.deleting = False
+            answer.fail(error)
+        else:
+            answer.settle(process)
+
+    def _remove(self) -> None:
+        if self._oom is not None:
+            self._loop.unwatch(self._oom.fileno())
+            self._oom.close()
+            self._oom = None
+        try:
+            self._runtime.delete(force=False)
+        finally:
+            for process in (self.init, *self.execs.values()):
+                process.close()
+            self._unmount()
+
+    def _unmount(self) -> None:
+        if self._mounted:
+            rootfs.unmount(os.path.join(self.bundle, "rootfs"))
+
+    def _launch(self, process: Process, launch: Callable[[runtimes.Given], runtimes.Started]) -> None:
+        streams = stdio.Streams(self._loop, self._children, process.names, self._owner)
+        try:
+            started = launch(streams.given)
+        except BaseException:
+            streams.close()
+            if process is not self.init:
+                process.ended(255)
+            raise
+        process.pid, process.streams = started.pid, streams
+        streams.begin(started.console)
+        self._children.watch(started.pid, lambda status: self._child_ended(process, status))
+
+    def _child_ended(self, process: Process, status: int) -> None:
+        if process is not self.init:
+            self._process_ended(process, status)
+            if self._init_exit is not None:
+                self._init_ended_if_last()
+            return
+        self._init_exit = status
+        if self._shares_pids:
+            with contextlib.suppress(errors.Error, OSError):
+                self._runtime.kill(signal.SIGKILL, everyone=True)
+        self._init_ended_if_last()
+
+    def _init_ended_if_last(self) -> None:
+        """The end of the init is told after the ends of all others."""
+        running = any(process.pid and process.status is not Status.STOPPED for process in self.execs.values())
+        if not running and self._init_exit is not None and self.init.status is not Status.STOPPED:
+            self._process_ended(self.init, self._init_exit)
+
+    def _process_ended(self, process: Process, status: int) -> None:
+        process.ended(status)
+        self._ended(self, process)
+
+    def _kill_exec(self, process: Process, number: int) -> None:
+        if not process.pid:
+            raise errors.FailedPrecondition("process not created")
+        if process.status is Status.STOPPED:
+            raise errors.NotFound("process already finished")
+        try:
+            os.kill(process.pid, number)
+        except ProcessLookupError:
+            raise errors.NotFound("exec kill error: process already finished") from None
+
+    def _must_be(self, wanted: Status, what: str) -> None:
+        status = self.init.status
+        if status is wanted:
+            return
+        if status is Status.CREATED:
+            raise errors.Unknown(f"cannot {what} task in created state")
+        noun = "process" if (what, status) == ("resume", Status.RUNNING) else "container"
+        raise errors.Unknown(f"cannot {what} a {_word(self.init)} {noun}")
+
+
+def _word(process: Process) -> str:
+    return "deleted" if process.deleting else process.status.name.lower()

@@ -1,0 +1,163 @@
+"""The socket at which the shim is called: ttrpc's server side, driven by the loop."""
+
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from boxship.rpc import methods, status
+from boxship.rpc.ttrpc import server
+from boxship.shim import later, loop
+from boxship.wire import errors as wire_errors
+
+_log = logging.getLogger(__name__)
+READ_SIZE = 64 * 1024
+UNSENT_LIMIT = 32 << 20  # a client that asks and does not read is let go
+CONNECTION_LIMIT = 1024
+_NO_CALL: Any = None  # our handlers look at the request alone
+
+
+class Endpoint:
+    """Accepts connections and answers their calls until it is closed."""
+
+    def __init__(self, events: loop.Loop, listener: socket.socket, handlers: Iterable[methods.Handler]) -> None:
+        self._loop, self._listener = events, listener
+        self._handlers = {(each.method.service, each.method.name): each for each in handlers}
+        self._services = {service for service, _ in self._handlers}
+        self._connections: set[Connection] = set()
+        listener.setblocking(False)
+        events.watch(listener.fileno(), loop.IN, self._accept)
+
+    def close(self) -> None:
+        """Take no more calls; the answers that are ready go out."""
+        if self._listener.fileno() >= 0:
+            self._loop.unwatch(self._listener.fileno())
+            self._listener.close()
+        for connection in [*self._connections]:
+            connection.close()
+
+    def _accept(self, _events: int) -> None:
+        with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
+            while True:
+                accepted, _ = self._listener.accept()
+                if len(self._connections) >= CONNECTION_LIMIT:
+                    accepted.close()
+                    continue
+                self._connections.add(Connection(self._loop, accepted, self._handle, self._connections.discard))
+
+    def _handle(self, request: server.Request) -> Any:
+        """The encoded answer, or a Later of the message with its encoder. Raises whatever the handler raises."""
+        asked = request.envelope
+        handler = self._handlers.get((asked.service, asked.method))
+        if handler is None:
+            what = f"method {asked.method}" if asked.service in self._services else f"service {asked.service}"
+            raise status.Status(status.Code.UNIMPLEMENTED, what)
+        answer = handler.function(handler.method.decode_request(asked.payload), _NO_CALL)
+        encode = handler.method.encode_response
+        return (answer, encode) if isinstance(answer, later.Later) else encode(answer)
+
+
+class Connection:
+    """One client. Never waits for it."""
+
+    def __init__(
+        self,
+        events: loop.Loop,
+        accepted: socket.socket,
+        handle: Callable[[server.Request], Any],
+        gone: Callable[["Connection"], None],
+    ) -> None:
+        self._loop, self._socket, self._handle, self._gone = events, accepted, handle, gone
+        self._protocol = server.ServerConnection()
+        self._unsent = b""
+        self._pending: set[later.Later] = set()
+        accepted.setblocking(False)
+        events.watch(accepted.fileno(), loop.IN, self._ready)
+
+    def close(self) -> None:
+        """Send what the socket takes, and part."""
+        if self._socket.fileno() >= 0:
+            with contextlib.suppress(OSError):
+                self._socket.send(self._unsent, socket.MSG_NOSIGNAL)
+            self._loop.unwatch(self._socket.fileno())
+            self._socket.close()
+            for pending in self._pending:
+                pending.abandoned = True
+            self._gone(self)
+
+    def _ready(self, _events: int) -> None:
+        try:
+            if self._unsent:
+                self._flush()
+            data = self._socket.recv(READ_SIZE)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.close()
+            return
+        if not data:
+            self.close()
+            return
+        for event in self._protocol.receive(data):
+            if isinstance(event, server.Request):
+                self._answer(event)
+            # No method of ours streams, so further data belongs to nothing.
+        self._flush_or_close()
+
+    def _answer(self, request: server.Request) -> None:
+        stream = request.stream
+        try:
+            answer = self._handle(request)
+        except Exception as error:
+            self._protocol.fail(stream, wire_errors.to_status(error))
+            return
+        if isinstance(answer, bytes):
+            self._protocol.respond(stream, answer)
+            return
+        pending, encode = answer
+        self._pending.add(pending)
+
+        def decided(message: Any, error: Exception | None) -> None:
+            self._pending.discard(pending)
+            if error is not None:
+                self._protocol.fail(stream, wire_errors.to_status(error))
+            else:
+                self._protocol.respond(stream, encode(message))
+            self._flush_or_close()
+
+        pending.then(decided)
+
+    def _flush_or_close(self) -> None:
+        if self._socket.fileno() < 0:
+            return
+        try:
+            self._flush()
+        except OSError:
+            self.close()
+
+    def _flush(self) -> None:
+        self._unsent += self._protocol.take()
+        with contextlib.suppress(BlockingIOError):
+            while self._unsent:
+                self._unsent = self._unsent[self._socket.send(self._unsent, socket.MSG_NOSIGNAL) :]
+        if len(self._unsent) > UNSENT_LIMIT:
+            _log.warning("a client left %d bytes unread and is let go", len(self._unsent))
+            self.close()
+            return
+        wanted = loop.IN | loop.OUT if self._unsent else loop.IN
+        self._loop.watch(self._socket.fileno(), wanted, self._ready)
+
+
+def listen(path: str) -> socket.socket:
+    """A listening socket at `path` that only our user may connect to. Raises OSError (EADDRINUSE)."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        os.fchmod(listener.fileno(), 0o600)  # before bind, so that there is no moment of other modes
+        listener.bind(path)
+        listener.listen(128)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
