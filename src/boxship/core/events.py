@@ -5,6 +5,7 @@ match. There is no replay. A subscription's queue is bounded: who does not read 
 and loses the subscription, never the daemon's memory.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
@@ -80,11 +81,20 @@ class Exchange(Publisher, Forwarder, Subscriber, Protocol):
 
 def check_topic(topic: str) -> None:
     """Raises InvalidArgument unless the topic is a `/` and identifiers between slashes (containerd events/exchange)."""
+    if fault := _fault(topic):
+        raise errors.InvalidArgument(f"envelope topic {json.dumps(topic[:200], ensure_ascii=False)}: {fault}")
+
+
+def _fault(topic: str) -> str:
     if not topic:
-        raise errors.InvalidArgument("envelope topic must not be empty")
+        return "must not be empty"
     if not topic.startswith("/"):
-        raise errors.InvalidArgument(f"topic {topic!r} must start with '/'")
+        return "must start with '/'"
     if topic == "/":
-        raise errors.InvalidArgument(f"topic {topic!r} must have at least one component")
+        return "must have at least one component"
     for part in topic.removeprefix("/").split("/"):
-        identifiers.validate(part)
+        try:
+            identifiers.validate(part)
+        except errors.InvalidArgument as exc:
+            return f"failed validation on component {json.dumps(part[:200], ensure_ascii=False)}: {exc.message}"
+    return ""

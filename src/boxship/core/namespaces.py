@@ -23,10 +23,13 @@ class Store(Protocol):
         """Raises AlreadyExists; InvalidArgument if the name is no identifier."""
 
     def get(self, name: str) -> Info:
-        """Raises NotFound."""
+        """Answers for every name: one that nobody made has no labels, since writing under it would make it."""
 
     def update(self, info: Info, paths: Iterable[str] | None = None) -> Info:
-        """Change labels by field mask (see terms.labels.updated). Raises NotFound."""
+        """Change labels by field mask (see terms.labels.updated), making the namespace when nobody did yet.
+
+        Raises InvalidArgument for a path that is no label, or a name that is no identifier.
+        """
 
     def delete(self, name: str) -> None:
         """Raises NotFound; FailedPrecondition naming what still lives there."""
