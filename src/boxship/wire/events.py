@@ -1,7 +1,7 @@
-"""Events: values become the message that their name says, and filters ask messages for their fields."""
+"""Events: values become the message that their name says, and a message's fields become values."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf import message_factory
@@ -58,21 +58,17 @@ def envelope(message: types_pb2.Envelope) -> events.Envelope:
     )
 
 
-def field(envelope: events.Envelope) -> Callable[[Sequence[str]], str | None]:
-    """How filters ask an envelope: `namespace`, `topic` and `event.FIELD` of the payload, which is read only then."""
+def fields(event: TypedBytes) -> Mapping[str, Any]:
+    """What filters may ask of a payload (`event.FIELD`), as containerd's generated Field methods answer: texts, maps
+    of texts, truths as `true` and `false`, and what lies nested. Numbers, times and lists cannot be asked for.
 
-    def ask(path: Sequence[str]) -> str | None:
-        match path:
-            case ["namespace"]:
-                return envelope.namespace or None
-            case ["topic"]:
-                return envelope.topic or None
-            case ["event", *rest]:
-                message = _read(envelope.event)
-                return None if message is None else _asked(message, rest)
-        return None
-
-    return ask
+    Raises:
+        NotFound: a type that is not known here, or bytes that are not of it.
+    """
+    message = _read(event)
+    if message is None:
+        raise errors.NotFound(f"type {event.name!r}")
+    return _askable(message)
 
 
 def _class(name: str) -> type[Message] | None:
@@ -95,28 +91,26 @@ def _read(event: TypedBytes) -> Message | None:
     return message
 
 
-def _asked(message: Message, path: Sequence[str]) -> str | None:
-    """As containerd's generated Field methods: texts, truths, maps by the rest of the path, and what lies nested."""
-    descriptor: Any = message.DESCRIPTOR.fields_by_name.get(path[0]) if path else None
-    if descriptor is None:
-        return None
-    held = getattr(message, descriptor.name)
-    if _is_map(descriptor):
-        return (
-            held.get(".".join(path[1:]))
-            if descriptor.message_type.fields_by_name["value"].message_type is None
-            else None
-        )
-    if descriptor.is_repeated:
-        return None
+def _askable(message: Message) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for descriptor in message.DESCRIPTOR.fields:
+        held = getattr(message, descriptor.name)
+        if _is_map(descriptor):
+            found[descriptor.name] = dict(held)
+        elif not descriptor.is_repeated:
+            found[descriptor.name] = _answer(message, descriptor, held)
+    return found
+
+
+def _answer(message: Message, descriptor: Any, held: Any) -> Any:
     match descriptor.type:
         case FieldDescriptor.TYPE_STRING:
-            return held or None
+            return held
         case FieldDescriptor.TYPE_BOOL:
-            return "true" if held else "false"
+            return str(held).lower()
         case FieldDescriptor.TYPE_MESSAGE if message.HasField(descriptor.name):
             inner = _read(typed.typed(held)) if descriptor.message_type.full_name == _ANY else held
-            return None if inner is None else _asked(inner, path[1:])
+            return None if inner is None else _askable(inner)
     return None
 
 

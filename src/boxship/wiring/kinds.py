@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: with them, Kind[T](...) fails in Python 3.11
 class Kind(Generic[T]):
     """`uri` is how configuration files and introspection name it, such as `io.containerd.content.v1`."""
 
