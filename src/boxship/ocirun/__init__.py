@@ -22,8 +22,8 @@ runs. Calls block for the few milliseconds that the kernel needs (hooks: as long
                                      #   they stay the caller's, who closes them
         preserve_fds=0,              # 3 … 3+n-1 of the caller pass into the container under the same numbers
         no_pivot=False, no_new_keyring=False, systemd_cgroup=False,
-        cgroup_mode=None,            # tests only: a cgroups.Mode instead of the machine's own
-        warn=None,                   # Callable[[str], None], told what was passed over (oom_score_adj, …)
+        seccomp_cache=None,          # folder (made 0700) where compiled filters are kept: 0.1 ms instead of 13
+        warn=lambda text: None,      # told what was passed over (oom_score_adj, an unknown capability, …)
     ) -> container.Container         # raises errors.Fault; nothing is left behind then
 
     class container.Container:       # a created or running container, as its maker sees it
@@ -37,13 +37,12 @@ runs. Calls block for the few milliseconds that the kernel needs (hooks: as long
     start.start(box)                 # releases execve, returns when it has happened; raises errors.Fault if it failed.
                                      # runs startContainer (inside) and poststart (outside) hooks
     process = exec.execute(
-        box,                         # a Container, or exec.Target(pid=…, cgroup=…, spec=…) of a container not made here
+        box,                         # a Container, or exec.Target(id=…, pid=…, cgroup=…, spec=…) of a container not made here
         process,                     # dict: the OCI process object (args, env, cwd, user, capabilities, …)
-        stdio=(0, 1, 2), preserve_fds=0, warn=None,
-        no_new_keyring=True,
+        stdio=(0, 1, 2), preserve_fds=0, no_new_keyring=False, seccomp_cache=None, warn=lambda text: None,
     ) -> container.Process           # pid, pidfd, console as above; already executing; raises errors.Fault
     kill.kill(box, signal, everyone=False)      # everyone: each process of the cgroup; raises ProcessLookupError if gone
-    kill.pause(box); kill.resume(box)           # freezer; raises OSError
+    kill.pause(box); kill.resume(box)           # freezer; raises errors.Fault (wrong state), OSError (did not stop)
     box.cgroup.pids() -> list[int]              # all processes, subgroups included
     box.cgroup.statistics() -> dict             # see linux.cgroups; {"version": 1 | 2, "pids": {…}, "cpu": {…}, …}
     box.cgroup.oom_watch() -> cgroups.OomWatch  # fileno() becomes readable; read() -> number of OOM kills since last read;
@@ -62,10 +61,14 @@ kernel_tcp}, blkio{io_service_bytes_recursive: [{op, device, major, minor, value
 version 2 those of `io.containerd.cgroups.v2.Metrics` (pids, cpu, memory, rdma, io, hugetlb, memory_events), names in
 snake case as in the messages, plain ints, lists and dicts; a controller that is missing has no key.
 
+A caller that was started anew (or did not make the container) has `cgroups.find(paths)` from a noted
+`dict(box.cgroup.paths)`, and makes a `container.Container(id=…, bundle=…, rootfs=…, spec=…, pid=…,
+pidfd=os.pidfd_open(pid), cgroup=…, created=…, started=True)` of what it wrote down.
+
 `errors.Fault` is what went wrong: `str()` is one line in runc's words, as clients show it
 (`exec: "foo": executable file not found in $PATH`); `.step`, `.path`, `.errno` are its parts, `.advice` a sentence
-for people or "". The shim puts `OCI runtime create failed: unable to start container process: ` in front, which is
-`errors.describe(fault, "create")`.
+for people or "". `errors.describe(fault, "create" | "exec" | "start")` is the whole line that containerd's clients show:
+`OCI runtime create failed: runc create failed: unable to start container process: exec: …`.
 
 `plan.build(spec, …)` is the list of operations that a container consists of, each with `describe()`; nothing touches
 the kernel until they are executed.

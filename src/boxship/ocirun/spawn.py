@@ -46,7 +46,7 @@ def spawn(
             return _by_go_between(made, letters, inner, opened, joins, unified, body)
         around = [(kind, fd) for kind, fd in opened if kind in {"pid", "time"}]
         inside = [(kind, fd) for kind, fd in opened if kind not in {"pid", "time"}]
-        with _clone_in(around), _new_clocks(made):
+        with clone_in(around), _new_clocks(made):
             pid, pidfd = namespaces.clone(_clone_flags(made), cgroup=unified)
             if pid == 0:
                 body(joins, inside)
@@ -87,7 +87,7 @@ def _open_namespaces(made: plan.Plan, stack: contextlib.ExitStack) -> list[tuple
 
 
 @contextlib.contextmanager
-def _clone_in(around: Sequence[tuple[str, int]]) -> Iterator[None]:
+def clone_in(around: Sequence[tuple[str, int]]) -> Iterator[None]:
     """Let the next child be born in these pid and time namespaces; ours stay what they are."""
     with contextlib.ExitStack() as stack:
         for kind, descriptor in around:
