@@ -3,7 +3,6 @@
 `async_callers` is the same awaited; both are written by hand, since they differ in more than their colour.
 """
 
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, Protocol, Self, TypeVar
@@ -33,6 +32,9 @@ class Channel(Protocol):
     def call(
         self, method: Method, request: Any, *, metadata: Mapping[str, str], timeout: float | None = None
     ) -> Any: ...
+    def call_async(
+        self, method: Method, request: Any, *, metadata: Mapping[str, str], timeout: float | None = None
+    ) -> "Future[Any]": ...
     def stream(
         self, method: Method, request: Any, *, metadata: Mapping[str, str], timeout: float | None = None
     ) -> Any: ...
@@ -66,23 +68,19 @@ class Caller(Bound):
             raise wire.from_status(ended) from ended
 
     def future(self, method: Method, request: Any, convert: Callable[[Any], T]) -> Later[T]:
-        """A call that may take for ever: its answer comes later. A thread waits for it."""
+        """A call that may take for ever: its answer comes later, and no thread waits for it."""
         result: Future[T] = Future()
 
-        def wait() -> None:
+        def settle(answered: "Future[Any]") -> None:
             try:
-                result.set_result(convert(self._forever(method, request)))
+                result.set_result(convert(answered.result()))
+            except status.Status as ended:
+                result.set_exception(wire.from_status(ended))
             except BaseException as exc:  # whoever asks the future gets it
                 result.set_exception(exc)
 
-        threading.Thread(target=wait, name=f"boxship-{method.name}", daemon=True).start()
+        self.channel.call_async(method, request, metadata=self.headers).add_done_callback(settle)
         return result
-
-    def _forever(self, method: Method, request: Any) -> Any:
-        try:
-            return self.channel.call(method, request, metadata=self.headers, timeout=None)
-        except status.Status as ended:
-            raise wire.from_status(ended) from ended
 
     def stream(self, method: Method, request: Any = None) -> "Conversation":
         return Conversation(self.channel.stream(method, request, metadata=self.headers))

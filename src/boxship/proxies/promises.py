@@ -16,12 +16,11 @@ from boxship.proxies._sync import version as version_proxy
 CONTAINERS: type[containers.Store] = containers_proxy.ContainersProxy
 CONTENT: type[content.Store] = content_proxy.ContentProxy
 DIFF: type[diff.Service] = diff_proxy.DiffProxy
-FORWARDER: type[events.Forwarder] = events_proxy.EventsProxy
+EVENTS: type[events.Exchange] = events_proxy.EventsProxy
 IMAGES: type[images.Store] = images_proxy.ImagesProxy
 INTROSPECTION: type[introspection.Introspector] = introspection_proxy.IntrospectionProxy
 LEASES: type[leases.Manager] = leases_proxy.LeasesProxy
 NAMESPACES: type[namespaces.Store] = namespaces_proxy.NamespacesProxy
-PUBLISHER: type[events.Publisher] = events_proxy.EventsProxy
 SNAPSHOTS: type[snapshots.Snapshotter] = snapshots_proxy.SnapshotsProxy
 TASKS: type[tasks.Manager] = tasks_proxy.TasksProxy
 VERSION: type[introspection.Versioner] = version_proxy.VersionProxy

@@ -20,7 +20,10 @@ def namespace(metadata: Mapping[str, Any]) -> str:
     name = _first(metadata, NAMESPACE) or _first(metadata, NAMESPACE_TTRPC)
     if not name:
         raise errors.FailedPrecondition("namespace is required")
-    return identifiers.validate(name)
+    try:
+        return identifiers.validate(name)
+    except errors.InvalidArgument as exc:
+        raise errors.InvalidArgument(f"namespace validation: {exc.message}") from exc
 
 
 def lease(metadata: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ def value(message: types_pb.Process) -> tasks.Process:
         container_id=message.container_id,
         id=message.id,
         pid=message.pid,
-        status=_status(message.status),
+        status=status(message.status),
         io=io(message),
         exit_status=message.exit_status,
         exited_at=times.value(message, "exited_at"),
@@ -75,7 +75,7 @@ def metric(message: types_pb2.Metric) -> tasks.Metric:
     return tasks.Metric(id=message.id, timestamp=times.value(message, "timestamp") or 0, data=typed.typed(message.data))
 
 
-def _status(number: int) -> tasks.Status:
+def status(number: int) -> tasks.Status:
     try:
         return tasks.Status(number)
     except ValueError:

@@ -178,7 +178,7 @@ class Writer:
 
     async def _ask(self, request: pb.WriteContentRequest) -> Any:
         if not self._open:
-            raise errors.FailedPrecondition(f"the writer of {self._ref!r} is closed")
+            raise errors.FailedPrecondition(f"ingest {self._ref!r} through a closed writer")
         await self._conversation.send(request)
         answer = await self._conversation.receive()
         if answer is None:

@@ -14,7 +14,8 @@ _METHODS = methods.of(pb.DESCRIPTOR.services_by_name["Namespaces"])
 
 class NamespacesProxy:
     def __init__(self, caller: async_callers.AsyncCaller) -> None:
-        self._caller = caller
+        # Needless for what is asked here, but servers before 2.0 want one to tell of a change.
+        self._caller = caller if caller.namespace else caller.bind(namespaces.DEFAULT)
 
     async def create(self, name: str, labels: Labels) -> namespaces.Info:
         request = pb.CreateNamespaceRequest(namespace=pb.Namespace(name=name, labels=labels))

@@ -179,7 +179,7 @@ class Writer:
 
     def _ask(self, request: pb.WriteContentRequest) -> Any:
         if not self._open:
-            raise errors.FailedPrecondition(f"the writer of {self._ref!r} is closed")
+            raise errors.FailedPrecondition(f"ingest {self._ref!r} through a closed writer")
         self._conversation.send(request)
         answer = self._conversation.receive()
         if answer is None:

@@ -2,12 +2,10 @@
 """containerd.services.events.v1.Events"""
 
 from collections.abc import Sequence
-from typing import Self
 
 from boxship.api import events_pb2 as pb
 from boxship.core import events
-from boxship.proxies import callers
-from boxship.terms import errors
+from boxship.proxies import callers, subscriptions
 from boxship.terms.typed import TypedBytes
 from boxship.wire import events as wire
 from boxship.wire import methods, typed
@@ -26,38 +24,8 @@ class EventsProxy:
     def forward(self, envelope: events.Envelope) -> None:
         self._caller.call(_METHODS["Forward"], pb.ForwardRequest(envelope=wire.envelope_message(envelope)))
 
-    def subscribe(self, filters: Sequence[str] = ()) -> "Subscription":
+    def subscribe(self, filters: Sequence[str] = ()) -> subscriptions.Subscription:
         """Errors of the filters come with the first event that is asked for."""
-        return Subscription(self._caller.stream(_METHODS["Subscribe"], pb.SubscribeRequest(filters=filters)))
-
-
-class Subscription:
-    """Events as they come, of all namespaces. Closing ends it, also from elsewhere."""
-
-    def __init__(self, conversation: callers.Conversation) -> None:
-        self._conversation = conversation
-        self._closed = False
-
-    def close(self) -> None:
-        self._closed = True
-        self._conversation.close()
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> events.Envelope:
-        try:
-            answer = self._conversation.receive()
-        except errors.Canceled:
-            if self._closed:
-                raise StopIteration from None
-            raise
-        if answer is None:
-            raise StopIteration
-        return wire.envelope(answer)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+        return subscriptions.Subscription(
+            self._caller.stream(_METHODS["Subscribe"], pb.SubscribeRequest(filters=filters))
+        )
