@@ -1,19 +1,17 @@
-"""Trees of files that strangers have made: measured, removed and copied without following a link.
+"""Trees of files that strangers have made: measured and removed without following a link.
 
 All walking is by descriptors, with a bounded number of them open: a tree may be deeper than paths are long.
 """
 
 import contextlib
-import errno
 import os
-import secrets
 import stat
 
 from boxship.core import snapshots
+from boxship.linux import trees as linux
 from boxship.terms import errors
 
 _DEEP = 200
-"""Folders that are kept open at a time; what lies deeper is carried up before it is removed."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -63,40 +61,8 @@ def _usage(folder: int, seen: set[tuple[int, int]], depth: int) -> int:
 
 def remove(parent: str, name: str) -> None:
     """Remove `name` below the folder `parent`, with all that is in it; that it is gone already is fine."""
-    top = os.open(parent, _FOLDER)
+    folder = os.open(parent, _FOLDER)
     try:
-        waiting = [name]
-        while waiting:
-            _remove(top, waiting.pop(), top, waiting, 0)
-    finally:
-        os.close(top)
-
-
-def _remove(parent: int, name: str, top: int, waiting: list[str], depth: int) -> None:
-    try:
-        folder = os.open(name, _FOLDER, dir_fd=parent)
-    except FileNotFoundError:
-        return
-    except OSError as exc:
-        if exc.errno not in {errno.ENOTDIR, errno.ELOOP}:
-            raise
-        os.unlink(name, dir_fd=parent)
-        return
-    try:
-        if depth >= _DEEP:
-            # As a tree of its own at the top it is removed with a fresh count of open folders.
-            waiting.append(f"rm-{secrets.token_hex(8)}")
-            os.rename(name, waiting[-1], src_dir_fd=parent, dst_dir_fd=top)
-            return
-        with os.scandir(folder) as entries:
-            found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
-        for below, is_folder in found:
-            if is_folder:
-                _remove(folder, below, top, waiting, depth + 1)
-            else:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(below, dir_fd=folder)
+        linux.remove(folder, name)
     finally:
         os.close(folder)
-    with contextlib.suppress(FileNotFoundError):
-        os.rmdir(name, dir_fd=parent)

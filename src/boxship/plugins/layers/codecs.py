@@ -1,0 +1,144 @@
+"""Compressions of layers, told by their first bytes: gzip, zstd, none.
+
+Every step makes a bounded amount of output, however much a stream swells, and a stream that ends too early, has a
+wrong checksum or goes on with something else is an error.
+"""
+
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import zstandard
+from isal import igzip_lib
+
+from boxship.terms import errors, oci
+
+Read = Callable[[int], bytes]
+
+PIECE = 1 << 20
+"""Bytes of output of one step, about."""
+
+MAX_WINDOW = 128 << 20
+"""The most memory that a zstd stream may ask for (`zstd --long` goes as far)."""
+
+_GZIP_INPUT = 128 << 10
+_ZSTD_INPUT = 2 << 10  # a block of 4 bytes can stand for 128 KiB: this much input never makes more than 64 MiB
+_GZIP_ERROR: type[Exception] = igzip_lib.IsalError
+_GZIP = b"\x1f\x8b\x08"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_FOREIGN = {b"\xfd7zXZ\0": "xz", b"BZh": "bzip2", b"\x04\x22\x4d\x18": "lz4", b"\x5d\x00\x00": "lzma"}
+_PLAIN = {oci.LAYER, oci.FOREIGN_LAYER, oci.DOCKER_LAYER, oci.DOCKER_FOREIGN_LAYER}
+
+
+class BadStream(errors.InvalidArgument):
+    """The compressed stream is broken."""
+
+
+def check_media_type(media_type: str) -> None:
+    """Raises NotImplemented for what is no layer of files, or is encrypted."""
+    if media_type not in oci.LAYERS:
+        raise errors.NotImplemented(f"failed to get stream processor for {media_type}: no processor for media-type")
+
+
+def pieces(read: Read) -> Iterator[bytes]:
+    """The stream, uncompressed, in pieces of bounded size.
+
+    Raises:
+        NotImplemented: a compression that layers do not have.
+        BadStream: the stream is broken.
+    """
+    head = b""
+    while len(head) < 6 and (data := read(_GZIP_INPUT)):
+        head += data
+    read = _after(head, read)
+    if head.startswith(_GZIP):
+        return _gunzip(read)
+    if head.startswith(_ZSTD) or (head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F):
+        return _unzstd(read)
+    for magic, name in _FOREIGN.items():
+        if head.startswith(magic):
+            raise errors.NotImplemented(f"layers are not compressed with {name}")
+    return _as_it_is(read)
+
+
+def _after(head: bytes, read: Read) -> Read:
+    """As `read`, with what has been read already first."""
+    waiting = [head] if head else []
+    return lambda size: waiting.pop() if waiting else read(size)
+
+
+def _as_it_is(read: Read) -> Iterator[bytes]:
+    while data := read(PIECE):
+        yield data
+
+
+def _gunzip(read: Read) -> Iterator[bytes]:
+    """All members of a gzip stream (RFC 1952, 2.2)."""
+    data = read(_GZIP_INPUT)
+    while data:
+        member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+        while not member.eof:
+            if member.needs_input and not data and not (data := read(_GZIP_INPUT)):
+                raise BadStream("gzip: unexpected EOF")
+            try:
+                made = member.decompress(data, PIECE)
+            except _GZIP_ERROR as exc:
+                raise BadStream(f"gzip: {exc}") from None
+            data = b""
+            if made:
+                yield made
+        data = member.unused_data or read(_GZIP_INPUT)
+
+
+def _unzstd(read: Read) -> Iterator[bytes]:
+    """All frames of a zstd stream (RFC 8878, 3), skippable ones included."""
+    made: list[bytes] = []
+    size = 0
+    source = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+    data = b""
+    while data or (data := read(_ZSTD_INPUT)):
+        frame = source.decompressobj()
+        while not frame.eof:
+            if not data and not (data := read(_ZSTD_INPUT)):
+                raise BadStream("zstd: unexpected EOF")
+            try:
+                made.append(frame.decompress(data))
+            except zstandard.ZstdError as exc:
+                raise BadStream(f"zstd: {exc}") from None
+            data = b""
+            size += len(made[-1])
+            if size >= PIECE:
+                yield b"".join(made)
+                made, size = [], 0
+        data = frame.unused_data
+    if size:
+        yield b"".join(made)
+
+
+class Compressor(Protocol):
+    def compress(self, data: bytes | memoryview) -> bytes: ...
+
+    def flush(self) -> bytes: ...
+
+
+class _Plain:
+    def compress(self, data: bytes | memoryview) -> bytes:
+        return bytes(data)
+
+    def flush(self) -> bytes:
+        return b""
+
+
+def compressor(media_type: str) -> Compressor:
+    """What writes a layer of this media type; the same input always gives the same bytes.
+
+    Raises:
+        NotImplemented: an unknown media type.
+    """
+    if media_type in _PLAIN:
+        return _Plain()
+    if media_type in {oci.LAYER_GZIP, oci.DOCKER_LAYER_GZIP}:
+        return zlib.compressobj(6, zlib.DEFLATED, 31)
+    if media_type in {oci.LAYER_ZSTD, oci.DOCKER_LAYER_ZSTD}:
+        return zstandard.ZstdCompressor(level=3, write_checksum=True).compressobj()
+    raise errors.NotImplemented(f"unsupported diff media type: {media_type}")

@@ -1,0 +1,202 @@
+"""Bundles: a task's folder, where containerd has it, `STATE/NAMESPACE/ID`, and its working folder under the root."""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from boxship.linux import mounts
+from boxship.terms import errors, identifiers
+from boxship.wire import shims
+
+_FILE_LIMIT = 1 << 20
+BOOTSTRAP, ADDRESS, BINARY = "bootstrap.json", "address", "shim-binary-path"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """One task's folder. What is in it is kept as containerd keeps it, so that its shims find their way."""
+
+    namespace: str
+    id: str
+    path: Path
+
+    def note_endpoint(self, endpoint: shims.Endpoint) -> None:
+        """Write down where the shim is, for the next daemon."""
+        (self.path / ADDRESS).write_text(endpoint.address)
+        self._replace(BOOTSTRAP, endpoint.to_json())
+
+    def endpoint(self) -> shims.Endpoint:
+        """Raises NotFound when no shim was noted; Unknown when what was noted makes no sense."""
+        for name in (BOOTSTRAP, ADDRESS):
+            said = self._read(name)
+            if said is not None:
+                return shims.endpoint(said)
+        raise errors.NotFound(f"no shim was started for bundle {self.id!r}")
+
+    def note_binary(self, path: str) -> None:
+        """Write down that a foreign shim runs it."""
+        self._replace(BINARY, path)
+
+    def binary(self) -> str:
+        """The foreign shim's binary; empty for one of ours."""
+        return (self._read(BINARY) or b"").decode("utf-8", "replace")
+
+    def annotations(self) -> dict[str, str]:
+        """Of the container's specification."""
+        try:
+            found = json.loads((self.path / "config.json").read_bytes()).get("annotations") or {}
+        except (OSError, ValueError, AttributeError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def is_empty(self) -> bool:
+        """Whether nothing was put into it, or it is gone."""
+        try:
+            return not any(self.path.iterdir())
+        except FileNotFoundError:
+            return True
+
+    def delete(self) -> None:
+        """Unmount its root file system and remove it with the working folder. What is gone is gone. Raises OSError."""
+        work = None
+        with contextlib.suppress(OSError):
+            work = Path(os.readlink(self.path / "work"))
+        rootfs = self.path / "rootfs"
+        _unmount(str(rootfs))
+        with contextlib.suppress(FileNotFoundError):
+            rootfs.rmdir()
+        for folder in (self.path, work):
+            if folder is not None:
+                _remove(folder)
+
+    def _read(self, name: str) -> bytes | None:
+        try:
+            with (self.path / name).open("rb") as file:
+                return file.read(_FILE_LIMIT)
+        except FileNotFoundError:
+            return None
+
+    def _replace(self, name: str, content: str) -> None:
+        """So that nobody finds half of it after a crash."""
+        new = self.path / f".{name}"
+        new.write_text(content)
+        new.replace(self.path / name)
+
+
+class Bundles:
+    """All bundles under one state folder."""
+
+    def __init__(self, root: Path, state: Path) -> None:
+        self._root, self._state = root, state
+
+    def make(self, namespace: str, id: str, spec: bytes | None) -> Bundle:
+        """A new bundle with `config.json` in it.
+
+        Raises:
+            InvalidArgument: the id is no identifier.
+            AlreadyExists: there is one.
+        """
+        try:
+            identifiers.validate(id)
+        except errors.InvalidArgument as error:
+            raise errors.InvalidArgument(f"invalid task id {id}: {error.message}") from error
+        bundle = self.at(namespace, id)
+        work = self._root / namespace / id
+        bundle.path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+        work.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+        try:
+            bundle.path.mkdir(mode=0o700)
+        except FileExistsError:
+            raise errors.AlreadyExists(f"mkdir {bundle.path}: file exists") from None
+        try:
+            _admit(bundle.path, spec)
+            _make(bundle.path / "rootfs")
+            _remove(work)
+            _make(work)
+            (bundle.path / "work").symlink_to(work)
+            if spec is not None:
+                (bundle.path / "config.json").write_bytes(spec)
+        except BaseException:
+            bundle.delete()
+            raise
+        return bundle
+
+    def at(self, namespace: str, id: str) -> Bundle:
+        """One that may or may not exist."""
+        return Bundle(namespace=namespace, id=id, path=self._state / namespace / id)
+
+    def all(self) -> Iterator[Bundle]:
+        """Those on disk. What a deletion left half done is finished on the way."""
+        for namespace in _folders(self._state):
+            for id in _folders(namespace):
+                yield self.at(namespace.name, id.name)
+
+    def sweep_work(self) -> None:
+        """Remove working folders whose bundle is gone: after a reboot the state is gone and they are not."""
+        for namespace in _folders(self._root):
+            for work in _folders(namespace):
+                if not self.at(namespace.name, work.name).path.exists():
+                    _remove(work)
+
+
+def _make(folder: Path) -> None:
+    folder.mkdir()
+    folder.chmod(0o711)  # whatever the umask
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        found = sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    for each in found:
+        if each.name.startswith("."):
+            shutil.rmtree(each, ignore_errors=True)
+    return [each for each in found if not each.name.startswith(".") and each.is_dir()]
+
+
+def _remove(folder: Path) -> None:
+    """Under another name first, so that nobody sees half of it."""
+    hidden = folder.with_name(f".{folder.name}")
+    try:
+        folder.rename(hidden)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+        shutil.rmtree(hidden)
+        folder.rename(hidden)
+    shutil.rmtree(hidden)
+
+
+def _unmount(target: str) -> None:
+    try:
+        mounts.umount_all(target, mounts.UMOUNT_NOFOLLOW)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        # Something is mounted below it, or a process still looks at it.
+        mounts.umount_all(target, mounts.UMOUNT_NOFOLLOW | mounts.MNT_DETACH)
+
+
+def _admit(folder: Path, spec: bytes | None) -> None:
+    """Let the root user of a user namespace pass through the bundle to its root file system."""
+    gid = _mapped_root(spec, "gidMappings")
+    if gid:
+        os.chown(folder, -1, gid)
+        folder.chmod(0o710)
+
+
+def _mapped_root(spec: bytes | None, field: str) -> int:
+    try:
+        linux: Any = (json.loads(spec or b"{}").get("linux") or {}) if spec else {}
+        return next((int(each["hostID"]) for each in linux.get(field) or () if int(each["containerID"]) == 0), 0)
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return 0  # the runtime says what is wrong with it
