@@ -122,6 +122,10 @@ class Session(Protocol):
     """The serving end of a connection, without I/O."""
 
     @property
+    def greeted(self) -> bool:
+        """Whether the client has shown that it speaks the protocol."""
+
+    @property
     def open_exchanges(self) -> list[Exchange]: ...
 
     def receive(self, data: bytes, now: float) -> list[Event]: ...

@@ -1,4 +1,4 @@
-"""One connection of a server: a thread that reads it and dispatches, and whoever has something to send."""
+"""One connection of a server: what arrives is dispatched, and whoever has something to send sends it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ import threading
 import time
 from collections.abc import Callable
 
-from boxship.rpc import calls, exchanges, poller, running, wires
+from boxship.rpc import calls, exchanges, readers, running, timers, wires
 
 _log = logging.getLogger(__name__)
 _BACKLOG_LIMIT = 32 << 20  # bytes which the socket does not take, beyond what flow control already holds back
-_GREETING = 30.0  # seconds until a new connection must have said something
+_GREETING = 30.0  # seconds until a new connection must have said something sensible
 _BATCH = 8  # answers of quick handlers which go out together when their calls came together
+_READS = 8  # buffers read from one connection before the others' turn
 
 
 class Link:
-    """See `running.Link`. `closed` is called once, when the connection is over."""
+    """See `running.Link` and `readers.Source`. `closed` is called once, when the connection is over."""
 
     def __init__(
         self,
@@ -24,55 +25,72 @@ class Link:
         session: exchanges.Session,
         *,
         shop: running.Workshop,
-        watcher: poller.Poller,
+        source: readers.Readers,
         closed: Callable[[Link], None],
     ) -> None:
         self.lock = threading.Lock()
         self.shop = shop
-        self.peer: calls.Peer | None = None
+        self.peer: calls.Peer | None = wire.peer()
         self._wire = wire
         self._session = session
-        self._watcher = watcher
+        self._readers = source
         self._closed = closed
         self._lost = False
+        self._ended = False
         self._drained: list[exchanges.Exchange] = []
+        self._gate = threading.Lock()  # held by the thread that reads
+        self._events = 0  # which have come and have not been looked at
+        self._greeting: timers.Timer | None = None
+
+    def start(self) -> None:
+        self._greeting = self.shop.clock.add(time.monotonic() + _GREETING, self.close)
+        with self.lock:
+            self.flush()
+        self._readers.add(self._wire.fileno(), self)
 
     # -- the thread that reads --
 
-    def run(self) -> None:
-        """Read until the connection is over."""
-        try:
-            self._start()
-            self._read()
-        except OSError:
-            pass  # the peer left, which is its right
-        except Exception:
-            _log.exception("a connection failed")
-        finally:
-            self._end()
+    def ready(self, events: int) -> None:
+        """Something has come. If another thread is still reading here, it goes on."""
+        self._events |= events
+        while self._events and self._gate.acquire(blocking=False):
+            try:
+                events, self._events = self._events, 0
+                if not self._ended:
+                    self._look(events)
+            except OSError:
+                self._end()  # the peer left, which is its right
+            except BaseException:
+                self._end()
+                raise
+            finally:
+                self._gate.release()
 
-    def _start(self) -> None:
-        wire = self._wire
-        wire.limit_wait(_GREETING)
-        if isinstance(wire, wires.TlsWire):
-            wire.shake_hands()
-        self.peer = wire.peer()
-        with self.lock:
-            self.flush()
-        self._take(wire.receive())
-        wire.limit_wait(0)
-
-    def _read(self) -> None:
-        receive, take = self._wire.receive, self._take
-        while not self._lost:
-            data = receive()
-            if not data:
+    def _look(self, events: int) -> None:
+        if events & readers.WRITABLE:
+            self._writable()
+        wire, gone = self._wire, events & readers.GONE
+        for _ in range(_READS):
+            data = wire.poll()
+            if data is None:
                 return
-            take(data)
+            if not data:
+                break
+            self._take(data)
+            if self._lost:
+                break
+            if len(data) < wires.READ_SIZE and not gone:
+                return
+        else:
+            self._readers.again(wire.fileno(), events)
+            return
+        self._end()
 
     def _take(self, data: bytes) -> None:
         with self.lock:
             events = self._session.receive(self._wire.decode(data), time.monotonic())
+        if self._greeting is not None:
+            self._greet()
         count = 0
         for event in events:
             if isinstance(event, exchanges.Whole):
@@ -88,6 +106,12 @@ class Link:
             drained, self._drained = self._drained, []
         if drained:
             self._notify(drained)
+
+    def _greet(self) -> None:
+        """The client has said something: what it was, the session judges."""
+        if self._greeting is not None and self._session.greeted:
+            self._greeting.cancel()
+            self._greeting = None
 
     def _event(self, event: exchanges.Event) -> None:
         if isinstance(event, exchanges.Broken):
@@ -126,12 +150,16 @@ class Link:
             run.after_notify()
 
     def _end(self) -> None:
-        self._watcher.forget(self._wire.fileno())
         with self.lock:
-            self._lost = True
+            if self._ended:
+                return
+            self._lost = self._ended = True
+            self._readers.remove(self._wire.fileno())
             left = self._session.open_exchanges
             self._wire.shut()
             self._wire.close()
+        if self._greeting is not None:
+            self._greeting.cancel()
         for exchange in left:
             if exchange.context is not None:
                 exchange.context.cancel()
@@ -140,7 +168,7 @@ class Link:
     # -- any thread --
 
     def flush(self) -> None:
-        """Send what is prepared; under the lock. What the socket does not take, the watcher sends later."""
+        """Send what is prepared; under the lock. What the socket does not take goes when it has room."""
         session = self._session
         try:
             while (data := session.take()) and not self._lost:
@@ -159,20 +187,14 @@ class Link:
             _log.warning("a client does not read what it asks for; its connection is closed")
             self._abort()
             return
-        self._watcher.watch(self._wire.fileno(), poller.WRITABLE, self._writable)
+        self._readers.want_room(self._wire.fileno(), wanted=True)
 
     def _writable(self) -> None:
-        """The watcher's callback: the socket takes data again."""
+        """The socket takes data again."""
         with self.lock:
-            if self._lost:
+            if self._lost or not self._wire.flush():
                 return
-            try:
-                if not self._wire.flush():
-                    self._watcher.watch(self._wire.fileno(), poller.WRITABLE, self._writable)
-                    return
-            except OSError:
-                self._abort()
-                return
+            self._readers.want_room(self._wire.fileno(), wanted=False)
             self._drained += self._session.resume()
             self.flush()
             drained, self._drained = self._drained, []

@@ -1,4 +1,4 @@
-"""A server of threads: one reads each connection, a bounded pool runs handlers that wait.
+"""A server of threads: one reads and runs quick handlers, a bounded pool runs handlers that wait.
 
 server = Server(handlers, translate=wire.errors.to_status)
 server.serve(listener, protocol="grpc")
@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from boxship.rpc import exchanges, links, methods, poller, pool, running, status, timers, wires
+from boxship.rpc import exchanges, links, methods, pool, readers, running, status, timers, wires
 from boxship.rpc.grpc import server as grpc
 from boxship.rpc.http2 import connection as http2
 from boxship.rpc.ttrpc import session as ttrpc
@@ -57,7 +57,7 @@ class Server:
             threads=self._limits.threads, long_threads=self._limits.upload_threads, queue=self._limits.queue
         )
         self._shop = running.Workshop(translate=translate, threads=threads, clock=timers.Timers())
-        self._watcher = poller.Poller("rpc-watcher")
+        self._readers = readers.Readers("rpc-reader")
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._links: set[links.Link] = set()
@@ -73,7 +73,7 @@ class Server:
             if self._closing:
                 raise RuntimeError("the server is shut down")
             self._listeners.add(listener)
-        self._await(listener, protocol, tls)
+        self._await(_Door(self, listener, protocol, tls))
 
     def adopt(
         self, connection: socket.socket, *, protocol: Protocol = "grpc", tls: ssl.SSLContext | None = None
@@ -86,7 +86,7 @@ class Server:
             return
         session: exchanges.Session
         session = grpc.Session(self._routes, self._limits.http2) if protocol == "grpc" else ttrpc.Session(self._routes)
-        link = links.Link(wire, session, shop=self._shop, watcher=self._watcher, closed=self._closed)
+        link = links.Link(wire, session, shop=self._shop, source=self._readers, closed=self._closed)
         with self._lock:
             refused = self._closing or len(self._links) >= self._limits.connections
             if not refused:
@@ -94,12 +94,7 @@ class Server:
         if refused:
             wire.close()
             return
-        try:
-            threading.Thread(target=link.run, name=f"rpc-{protocol}", daemon=True).start()
-        except RuntimeError:
-            _log.exception("no thread for a new connection")
-            wire.close()
-            self._closed(link)
+        link.start()
 
     def shutdown(self, grace: float) -> None:
         """Take no new connections and calls, wait at most `grace` seconds for the open ones, close."""
@@ -109,7 +104,7 @@ class Server:
             self._closing = True
             listeners, left = list(self._listeners), list(self._links)
         for listener in listeners:
-            self._watcher.forget(listener.fileno())
+            self._readers.remove(listener.fileno())
             listener.close()
         for link in left:
             link.go_away()
@@ -122,39 +117,51 @@ class Server:
         self._join(max(1.0, end - time.monotonic()))
         self._shop.threads.close()
         self._shop.clock.close()
-        self._watcher.close()
+        self._readers.close()
 
     def _join(self, seconds: float) -> None:
-        """Wait until the threads which read have gone."""
+        """Wait until every connection is closed."""
         end = time.monotonic() + seconds
         with self._lock:
             while self._links and (rest := end - time.monotonic()) > 0:
                 self._changed.wait(rest)
 
-    def _await(self, listener: socket.socket, protocol: Protocol, tls: ssl.SSLContext | None) -> None:
-        self._watcher.watch(listener.fileno(), poller.READABLE, lambda: self._accept(listener, protocol, tls))
+    def _await(self, door: _Door) -> None:
+        if not self._closing:
+            self._readers.listen(door.listener.fileno(), door)
 
-    def _accept(self, listener: socket.socket, protocol: Protocol, tls: ssl.SSLContext | None) -> None:
-        """The watcher's callback: somebody knocks."""
+    def _accept(self, door: _Door) -> None:
         for _ in range(_ACCEPTS):
             try:
-                connection, _address = listener.accept()
+                connection, _address = door.listener.accept()
             except BlockingIOError:
-                break
+                return
             except OSError as fault:
                 if fault.errno in _SHORT:
                     _log.warning("cannot accept connections for a moment: %s", fault)
-                    self._shop.clock.add(time.monotonic() + _PAUSE, lambda: self._await(listener, protocol, tls))
+                    self._readers.remove(door.listener.fileno())
+                    self._shop.clock.add(time.monotonic() + _PAUSE, lambda: self._await(door))
                     return
-                if listener.fileno() < 0:
+                if door.listener.fileno() < 0:
                     return
                 continue  # the client gave up while it waited: accept(2)
             with contextlib.suppress(OSError):
-                self.adopt(connection, protocol=protocol, tls=tls)
-        if not self._closing:
-            self._await(listener, protocol, tls)
+                self.adopt(connection, protocol=door.protocol, tls=door.tls)
 
     def _closed(self, link: links.Link) -> None:
         with self._lock:
             self._links.discard(link)
             self._changed.notify_all()
+
+
+class _Door:
+    """A listening socket; see `readers.Source`."""
+
+    def __init__(self, server: Server, listener: socket.socket, protocol: Protocol, tls: ssl.SSLContext | None) -> None:
+        self.listener = listener
+        self.protocol = protocol
+        self.tls = tls
+        self._server = server
+
+    def ready(self, _events: int) -> None:
+        self._server._accept(self)

@@ -158,6 +158,10 @@ class Session:
         self.connection = http2.Connection(client=False, interpret=self._interpret, limits=limits or http2.Limits())
 
     @property
+    def greeted(self) -> bool:
+        return self.connection.settled
+
+    @property
     def open_exchanges(self) -> list[exchanges.Exchange]:
         """Every call that is open."""
         return [stream.owner for stream in self.connection.streams.values() if stream.owner is not None]
@@ -213,7 +217,9 @@ class Session:
         stream = event.stream
         exchange = Exchange(self, stream, head)
         if head.http_refusal:
-            exchange.refuse()
+            stream.owner = exchange
+            if event.ended:
+                exchange.refuse()
         elif head.refusal is not None:
             exchange.finish(head.refusal)
         else:
@@ -227,6 +233,11 @@ class Session:
         data, stream = event.data, event.stream
         if exchange is None or not exchange.open:
             self.connection.consume(stream, len(data))
+            return
+        if exchange.head.route is None:
+            self.connection.consume(stream, len(data))
+            if event.ended:
+                exchange.refuse()
             return
         try:
             if exchange.head.route.streams_requests:
@@ -293,7 +304,9 @@ class Session:
             return
         assembler = exchange._assembler
         try:
-            if not exchange.head.route.streams_requests:
+            if exchange.head.route is None:
+                exchange.refuse()
+            elif not exchange.head.route.streams_requests:
                 self._whole(exchange, assembler or messages.Assembler(), list(exchange.queue or ()), out)
             elif assembler is not None and not assembler.idle:
                 raise status.Status(_Code.INTERNAL, "the request ends within a message")

@@ -65,7 +65,7 @@ class Connection:
         self._now = 0.0
         self._kept = b""
         self._preface = b"" if client else frames.PREFACE
-        self._settled = False  # the peer's first SETTINGS has come
+        self.settled = False  # the peer's first SETTINGS has come
         self._partial: _Partial | None = None
         self._closed: dict[int, bool] = {}  # recently closed streams: whether late frames are expected
         self._next = 1
@@ -118,7 +118,7 @@ class Connection:
                 break
             if self._partial is not None and kind != frames.CONTINUATION:
                 raise faults.ConnectionFault(_Code.PROTOCOL_ERROR, "a header block is interrupted")
-            if not self._settled and kind != frames.SETTINGS:
+            if not self.settled and kind != frames.SETTINGS:
                 raise faults.ConnectionFault(_Code.PROTOCOL_ERROR, "the first frame is not SETTINGS")
             if kind <= frames.CONTINUATION:
                 try:
@@ -343,7 +343,7 @@ class Connection:
             if payload:
                 raise faults.ConnectionFault(_Code.FRAME_SIZE_ERROR, "SETTINGS with ACK and a payload")
             return
-        self._settled = True
+        self.settled = True
         for key, value in frames.read_settings(payload):
             self._apply(key, value)
         self.sender.emit(frames.settings_ack())

@@ -87,8 +87,10 @@ class ServerConnection:
         if self._open.pop(stream, None) is not None:
             self._send(stream, frames.DATA, frames.REMOTE_CLOSED | frames.NO_DATA, b"")
 
-    def is_open(self, stream: int) -> bool:
-        return stream in self._open
+    @property
+    def greeted(self) -> bool:
+        """Whether the client has ever begun a call."""
+        return self._last > 0
 
     def take(self) -> bytes:
         """What is to be sent now."""

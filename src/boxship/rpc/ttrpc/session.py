@@ -75,6 +75,10 @@ class Session:
         self._going = False
 
     @property
+    def greeted(self) -> bool:
+        return self.connection.greeted
+
+    @property
     def open_exchanges(self) -> list[exchanges.Exchange]:
         return list(self.running.values())
 
