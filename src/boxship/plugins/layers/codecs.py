@@ -6,7 +6,7 @@ wrong checksum or goes on with something else is an error.
 
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Protocol, cast
 
 import zstandard
 from isal import igzip_lib
@@ -22,8 +22,9 @@ MAX_WINDOW = 128 << 20
 """The most memory that a zstd stream may ask for (`zstd --long` goes as far)."""
 
 _GZIP_INPUT = 128 << 10
+_HEADER_LIMIT = 1 << 20
 _ZSTD_INPUT = 2 << 10  # a block of 4 bytes can stand for 128 KiB: this much input never makes more than 64 MiB
-_GZIP_ERROR: type[Exception] = igzip_lib.IsalError
+_GZIP_ERROR = cast("type[Exception]", igzip_lib.IsalError)
 _GZIP = b"\x1f\x8b\x08"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _FOREIGN = {b"\xfd7zXZ\0": "xz", b"BZh": "bzip2", b"\x04\x22\x4d\x18": "lz4", b"\x5d\x00\x00": "lzma"}
@@ -48,7 +49,7 @@ def pieces(read: Read) -> Iterator[bytes]:
         BadStream: the stream is broken.
     """
     head = b""
-    while len(head) < 6 and (data := read(_GZIP_INPUT)):
+    while len(head) < 6 and (data := read(_ZSTD_INPUT)):
         head += data
     read = _after(head, read)
     if head.startswith(_GZIP):
@@ -76,6 +77,11 @@ def _gunzip(read: Read) -> Iterator[bytes]:
     """All members of a gzip stream (RFC 1952, 2.2)."""
     data = read(_GZIP_INPUT)
     while data:
+        # The decoder stumbles over a header that comes in two pieces.
+        while _header_is_cut(data) and (more := read(_GZIP_INPUT)):
+            data += more
+            if len(data) > _HEADER_LIMIT:
+                raise BadStream("gzip: header field too long")
         member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
         while not member.eof:
             if member.needs_input and not data and not (data := read(_GZIP_INPUT)):
@@ -88,6 +94,25 @@ def _gunzip(read: Read) -> Iterator[bytes]:
             if made:
                 yield made
         data = member.unused_data or read(_GZIP_INPUT)
+
+
+def _header_is_cut(data: bytes) -> bool:
+    """Whether a member's header (RFC 1952, 2.3) goes on behind what is there."""
+    if len(data) < 10:
+        return True
+    flags = data[3]
+    at = 10
+    if flags & 4:  # an extra field
+        if len(data) < at + 2:
+            return True
+        at += 2 + int.from_bytes(data[at : at + 2], "little")
+    for flag in (8, 16):  # a name, a comment
+        if flags & flag:
+            end = data.find(b"\0", at)
+            if end < 0:
+                return True
+            at = end + 1
+    return len(data) < at + (2 if flags & 2 else 0)
 
 
 def _unzstd(read: Read) -> Iterator[bytes]:
