@@ -92,10 +92,15 @@ def limit_bounding(bits: int) -> None:
 
 
 def put_ambient(bits: int) -> None:
-    """Hold exactly `bits` as ambient capabilities; each must be permitted and inheritable."""
+    """Hold exactly `bits` as ambient capabilities, as far as each is permitted and inheritable.
+
+    The kernel knows no other; specifications which name more are common, and are understood so.
+    """
+    _, permitted, inheritable = get()
     processes.prctl(processes.PR_CAP_AMBIENT, processes.PR_CAP_AMBIENT_CLEAR_ALL, name="PR_CAP_AMBIENT_CLEAR_ALL")
+    possible = bits & permitted & inheritable
     for number in range(64):
-        if bits >> number & 1:
+        if possible >> number & 1:
             processes.prctl(
                 processes.PR_CAP_AMBIENT, processes.PR_CAP_AMBIENT_RAISE, number, name="PR_CAP_AMBIENT_RAISE"
             )

@@ -83,3 +83,7 @@ def subgroups(folder: str) -> Iterable[str]:
     for path in below:
         yield from subgroups(path)
     yield folder
+
+
+def is_group(folder: str) -> bool:
+    return os.path.exists(os.path.join(folder, "cgroup.procs"))

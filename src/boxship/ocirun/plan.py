@@ -161,7 +161,7 @@ def check_id(id: str) -> None:
     if not id:
         raise errors.SpecFault("container id cannot be empty", step="id")
     if id in {".", ".."} or not set(id) <= _ID_LETTERS or len(id) > 1024:
-        raise errors.SpecFault(f"invalid container id format: {id[:80]!r}", step="id")
+        raise errors.SpecFault("invalid container ID format", step="id", path=id[:80])
 
 
 def _namespaces(linux: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:

@@ -101,7 +101,7 @@ def build(
     """Check an OCI process object; raises SpecFault naming the field that cannot be."""
     args = process.get("args") or ()
     if not args:
-        raise errors.SpecFault("process.args must name a program", step="process.args")
+        raise errors.SpecFault("process args cannot be empty", step="process.args")
     cwd = process.get("cwd") or ""
     if not cwd.startswith("/"):
         raise errors.SpecFault("Cwd must be an absolute path", step="process.cwd", path=cwd)
