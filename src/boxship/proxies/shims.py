@@ -33,7 +33,7 @@ class ShimProxy:
             Unavailable: nobody listens there.
             InvalidArgument: no such protocol.
         """
-        channels: dict[str, type[client.Channel] | type[client.TtrpcChannel]] = {
+        channels: dict[str, type[client.Channel | client.TtrpcChannel]] = {
             "ttrpc": client.TtrpcChannel,
             "grpc": client.Channel,
         }

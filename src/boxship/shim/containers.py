@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from boxship.linux import cgroupevents
-from boxship.shim import later, loop, rootfs, runtimes, stdio
+from boxship.shim import later, leftovers, loop, rootfs, runtimes, stdio
 from boxship.shim.processes import Process, Status
 from boxship.terms import errors
 
@@ -231,6 +231,9 @@ class Container:
 
     def _process_ended(self, process: Process, status: int) -> None:
         process.ended(status)
+        if process is self.init:
+            with contextlib.suppress(OSError):
+                leftovers.note_exit(self.bundle, status, process.exited_at or 0)
         self._ended(self, process)
 
     def _kill_exec(self, process: Process, number: int) -> None:

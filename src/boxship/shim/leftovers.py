@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from boxship.linux import cgroups
 
-NOTE = "leftovers.json"
+NOTE, EXIT = "leftovers.json", "exit"
 _LIMIT = 1 << 20
 _PATIENCE = 4.0  # seconds; containerd gives `delete` five
 
@@ -39,6 +39,23 @@ def clear(bundle: str) -> None:
         cgroup.signal(signal.SIGKILL)
     _wait_until_gone(pid, started)
     cgroup.delete()
+
+
+def note_exit(bundle: str, status: int, exited_at: int) -> None:
+    """Write down how the init ended, in case that we cannot be asked any more."""
+    fd = os.open(os.path.join(bundle, EXIT), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with open(fd, "w", encoding="ascii") as file:
+        file.write(f"{status} {exited_at}\n")
+
+
+def exit_of(bundle: str) -> tuple[int, int] | None:
+    """Exit status and time of the init, when it had ended before its shim."""
+    try:
+        with open(os.path.join(bundle, EXIT), encoding="ascii") as file:
+            status, exited_at = file.read(64).split()
+        return int(status), int(exited_at)
+    except (OSError, ValueError):
+        return None
 
 
 def started_at(pid: int) -> int | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from boxship.api import runc_options_pb2
 from boxship.linux import cgroups, mounts
-from boxship.shim import containers, loop, program, rootfs, runtimes, stdio
+from boxship.shim import containers, inprocess, loop, program, rootfs, runtimes, stdio
 from boxship.terms import errors
 
 OPTIONS_TYPES = {"containerd.runc.v1.Options", "containerd.linux.runc.Options"}
@@ -67,12 +67,10 @@ class Maker:
 
     def _runtime(self, request: Any, options: Any, spec: dict[str, Any]) -> runtimes.Runtime:
         if not options.binary_name:
-            from boxship.shim import inprocess
-
             return inprocess.OwnRuntime(
                 id=request.id,
                 bundle=request.bundle,
-                spec={**spec, "process": {**spec.get("process", {}), "terminal": request.terminal}},
+                spec=spec,
                 rootfs=os.path.join(request.bundle, "rootfs") if request.rootfs else None,
                 systemd_cgroup=options.systemd_cgroup,
                 no_pivot=options.no_pivot_root,

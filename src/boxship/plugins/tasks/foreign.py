@@ -68,10 +68,14 @@ class ForeignLauncher:
                 capture_output=True,
                 timeout=self._seconds,
                 check=False,
-                **self._surroundings(bundle),
+                cwd=bundle.path,
+                env=self._variables(bundle),
+                process_group=0,
             )
         except subprocess.TimeoutExpired as error:
-            raise errors.DeadlineExceeded(f"{self._binary} delete took more than {self._seconds:.0f} seconds") from error
+            raise errors.DeadlineExceeded(
+                f"{self._binary} delete took more than {self._seconds:.0f} seconds"
+            ) from error
         except OSError as error:
             raise errors.Unknown(f"{self._binary}: {error}") from error
         if done.returncode:
@@ -111,7 +115,9 @@ class ForeignLauncher:
                 stderr=subprocess.STDOUT,
                 timeout=START_SECONDS,
                 check=False,
-                **self._surroundings(bundle),
+                cwd=bundle.path,
+                env=self._variables(bundle),
+                process_group=0,
             )
         except subprocess.TimeoutExpired as error:
             raise errors.Unknown(f"{self._binary} start took more than {START_SECONDS:.0f} seconds") from error
@@ -133,15 +139,15 @@ class ForeignLauncher:
             *action,
         ]
 
-    def _surroundings(self, bundle: Bundle) -> dict[str, object]:
-        added = {
+    def _variables(self, bundle: Bundle) -> dict[str, str]:
+        return {
+            **self._environment,
             "GOMAXPROCS": "2",
             "MAX_SHIM_VERSION": "2",
             "TTRPC_ADDRESS": self._ttrpc,
             "GRPC_ADDRESS": self._grpc,
             "NAMESPACE": bundle.namespace,
         }
-        return {"cwd": bundle.path, "env": {**self._environment, **added}, "process_group": 0}
 
 
 def _said(output: bytes, code: int) -> str:
@@ -154,6 +160,7 @@ def resolve(name: str, *, path: str, beside: Path) -> str:
     """The binary of a runtime: an absolute path, or `io.containerd.runc.v2` → `containerd-shim-runc-v2` on `path`.
 
     Args:
+        name: as the client says it.
         path: folders to search, as in $PATH.
         beside: the folder of the daemon, which is searched last.
 
@@ -177,5 +184,3 @@ def resolve(name: str, *, path: str, beside: Path) -> str:
         if folder and os.access(found, os.X_OK) and not os.path.isdir(found):
             return found
     raise errors.NotFound(f'runtime "{name}" binary not installed "{binary}": file does not exist')
-
-

@@ -1,0 +1,141 @@
+"""A task that has a shim: the way to it, and what happens when the shim is gone."""
+
+import enum
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from boxship.core import tasks
+from boxship.plugins.tasks import launching
+from boxship.plugins.tasks.bundles import Bundle
+from boxship.proxies import shims as proxies
+from boxship.terms import errors
+
+_log = logging.getLogger(__name__)
+SHUTDOWN_SECONDS = 3.0
+CONNECT_SECONDS = 5.0
+_UNKNOWN_STATUS = 255
+"""Exit status of a task whose end nobody saw, as containerd has it."""
+
+
+class _Phase(enum.Enum):
+    LIVE = 1
+    LEAVING = 2  # being deleted: the end of its connection means nothing
+    DEAD = 3
+
+
+class Running:
+    """One task and its shim. `died` completes with the exit that stands for the task once its shim was found dead."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        launcher: launching.Launcher,
+        proxy: proxies.ShimProxy,
+        on_death: Callable[["Running"], None],
+    ) -> None:
+        """`on_death` runs in a thread of its own, once, when the shim is gone without having been told to go."""
+        self.bundle, self.launcher = bundle, launcher
+        self.died: Future[tasks.Exit] = Future()
+        self._proxy, self._on_death = proxy, on_death
+        self._lock = threading.Lock()
+        self._phase = _Phase.LIVE
+        proxy.on_close(self._closed)
+
+    @property
+    def id(self) -> str:
+        return self.bundle.id
+
+    @property
+    def namespace(self) -> str:
+        return self.bundle.namespace
+
+    @property
+    def shim(self) -> proxies.ShimProxy:
+        """To call it."""
+        return self._proxy
+
+    def wait(self, exec_id: str = "") -> "Future[tasks.Exit]":
+        """The process's exit; the task's, when the shim dies before it can tell."""
+        result: Future[tasks.Exit] = Future()
+
+        def answered(asked: "Future[tasks.Exit]") -> None:
+            error = asked.exception()
+            if error is None:
+                result.set_result(asked.result())
+            elif isinstance(error, errors.Unavailable | errors.Canceled) and not self._was_told_to_go():
+                self.died.add_done_callback(lambda died: _pass_on(died, result))
+            else:
+                result.set_exception(error)
+
+        self._proxy.wait(self.id, exec_id).add_done_callback(answered)
+        return result
+
+    def leave(self) -> None:
+        """Tell the shim to go, and forget it. It stays while it has other tasks."""
+        with self._lock:
+            if self._phase is _Phase.LIVE:
+                self._phase = _Phase.LEAVING
+        try:
+            self._proxy.shutdown(self.id, timeout=SHUTDOWN_SECONDS)
+        except errors.Error as error:
+            # It closes the connection as it goes, which may come before the answer.
+            if not isinstance(error, errors.Unavailable | errors.Canceled):
+                _log.warning("shim of task %s did not shut down: %s", self.id, error)
+        self._proxy.close()
+
+    def forget(self) -> None:
+        """Let go of the connection; the shim goes on."""
+        with self._lock:
+            self._phase = _Phase.LEAVING
+        self._proxy.close()
+
+    def clean_up(self) -> tasks.Exit:
+        """After the shim's death: end what it left; how the task ended, as far as that can be known."""
+        try:
+            return self.launcher.clean_up(self.bundle)
+        except errors.Error as error:
+            _log.warning("cleaning up after the dead shim of task %s: %s", self.id, error)
+            return tasks.Exit(status=_UNKNOWN_STATUS, exited_at=time.time_ns())
+
+    def _closed(self) -> None:
+        with self._lock:
+            if self._phase is not _Phase.LIVE:
+                return
+        threading.Thread(target=self._look_after, name=f"shim-death-{self.id}", daemon=True).start()
+
+    def _look_after(self) -> None:
+        """The connection is gone. If the shim is not, connect again."""
+        try:
+            proxy = proxies.ShimProxy(self.bundle.endpoint(), timeout=CONNECT_SECONDS)
+        except errors.Error:
+            proxy = None
+        with self._lock:
+            if self._phase is not _Phase.LIVE:
+                if proxy is not None:
+                    proxy.close()
+                return
+            if proxy is not None:
+                self._proxy = proxy
+            else:
+                self._phase = _Phase.DEAD
+        if proxy is not None:
+            _log.info("connected to the shim of task %s again", self.id)
+            proxy.on_close(self._closed)
+        else:
+            _log.warning("the shim of task %s is gone", self.id)
+            self._on_death(self)
+
+    def _was_told_to_go(self) -> bool:
+        with self._lock:
+            return self._phase is _Phase.LEAVING
+
+
+def _pass_on(source: "Future[tasks.Exit]", target: "Future[tasks.Exit]") -> None:
+    error = source.exception()
+    if error is None:
+        target.set_result(source.result())
+    else:
+        target.set_exception(error)

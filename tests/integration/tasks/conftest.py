@@ -1,0 +1,22 @@
+import pathlib
+import tempfile
+
+import pytest
+from integration.tasks import worlds
+
+from boxship.terms import errors
+
+
+@pytest.fixture
+def world():
+    with tempfile.TemporaryDirectory(prefix="bx", dir="/run") as path:
+        made = worlds.World(pathlib.Path(path))
+        yield made
+        for task in made.service.running("tests"):
+            try:
+                made.tasks.kill(task.id, signal=9, all=True)
+                made.tasks.wait(task.id).result(10)
+                made.tasks.delete(task.id)
+            except errors.Error:
+                pass
+        made.stop()
