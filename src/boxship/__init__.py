@@ -1,7 +1,33 @@
 """boxship: a container runtime that speaks containerd's API, written in Python.
 
-`boxship.client.connect()` talks to a daemon, `boxship.daemon.embed()` runs one inside the program.
-This package imports nothing by itself, so that every command loads only what it uses.
+    with boxship.connect() as client:
+        print(client.containers.run("alpine", ["echo", "hello"]).output)
+
+`connect` talks to a daemon, `embed` runs one inside the program; `connect_async` and `embed_async` are their awaited
+halves. This package imports nothing by itself, so that every command loads only what it uses.
 """
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from boxship.client.opening import connect as connect
+    from boxship.client.opening import connect_async as connect_async
+    from boxship.daemon.embedding import embed as embed
+    from boxship.daemon.embedding import embed_async as embed_async
+
 __version__ = "0.1.0"
+
+_PUBLIC = {
+    "connect": "boxship.client.opening",
+    "connect_async": "boxship.client.opening",
+    "embed": "boxship.daemon.embedding",
+    "embed_async": "boxship.daemon.embedding",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'boxship' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_PUBLIC[name]), name)

@@ -1,0 +1,76 @@
+"""What the client's conveniences answer with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from boxship.core import introspection, tasks
+from boxship.terms import errors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How a command ended and what it wrote; `errors` is empty with a terminal, which has one output only."""
+
+    exit_status: int
+    output: bytes = b""
+    errors: bytes = b""
+
+    def check(self) -> "Result":
+        """Itself when the command succeeded. Raises Unknown with the end of its errors when not."""
+        if self.exit_status:
+            said = (self.errors or self.output)[-500:].decode(errors="replace").strip()
+            raise errors.Unknown(f"command exited with status {self.exit_status}{': ' if said else ''}{said}")
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """How a container is. Without a task it is CREATED, with pid 0.
+
+    Attributes:
+        exit_status: of a STOPPED one: 128 + n when signal n ended it.
+        exited_at: nanoseconds since the epoch.
+    """
+
+    status: tasks.Status
+    pid: int = 0
+    exit_status: int | None = None
+    exited_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """What a container uses: `cpu` in nanoseconds of processor time since its start, sizes in bytes.
+
+    A limit of 0 means none. Fields that the kernel does not tell are 0.
+    """
+
+    timestamp: int
+    cpu: int = 0
+    memory: int = 0
+    memory_limit: int = 0
+    pids: int = 0
+    pids_limit: int = 0
+    read: int = 0
+    written: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Info:
+    """A daemon and what it holds under one namespace.
+
+    Attributes:
+        root: the daemon's folder, as far as it tells; empty when it does not.
+        snapshotter: the one that is used when nobody names one.
+        failed: parts that could not load, with their reasons.
+    """
+
+    version: introspection.Version
+    server: introspection.Server
+    root: str
+    snapshotter: str
+    snapshotters: Sequence[str]
+    containers: int
+    running: int
+    images: int
+    failed: Sequence[introspection.Plugin]
