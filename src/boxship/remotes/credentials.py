@@ -117,7 +117,8 @@ class DockerConfig:
 
     def _load(self) -> Mapping[str, Any]:
         try:
-            with open(self._path, "rb") as file:
+            # A pipe in its place must not make us wait for a writer.
+            with open(os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     raise self._wrong("is no regular file")
                 data = file.read(_FILE_LIMIT + 1)

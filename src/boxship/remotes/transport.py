@@ -426,9 +426,12 @@ def describe(exc: BaseException) -> str:
         if isinstance(seen, ssl.SSLCertVerificationError):
             return f"its certificate is not trusted ({seen.verify_message}); name its authority as `ca` in hosts.toml"
         if isinstance(seen, urllib3.exceptions.NameResolutionError):
-            return "its name cannot be resolved"
-        if isinstance(seen, urllib3.exceptions.ConnectTimeoutError):
-            return "no connection in time"
+            return "its name cannot be resolved; check it, and the name servers of this machine"
+        if isinstance(seen, ConnectionRefusedError):
+            return "connection refused; is a registry running there?"
+        timed_out = isinstance(seen, urllib3.exceptions.ConnectTimeoutError)
+        if timed_out and not isinstance(seen, urllib3.exceptions.NewConnectionError):
+            return "no connection in time; is the registry reachable from here?"
         if isinstance(seen, urllib3.exceptions.ReadTimeoutError | TimeoutError):
             return "no answer in time"
         if isinstance(seen, OSError) and seen.strerror:
@@ -461,7 +464,10 @@ def _context(tls: hosts.Tls) -> "ssl.SSLContext":
 
 
 def _hush() -> None:
-    """urllib3 logs whole URLs at level DEBUG, and signed ones are secrets."""
+    """urllib3 logs whole URLs at level DEBUG, and signed ones are secrets; and it warns of what was asked for."""
     import logging
 
+    import urllib3.exceptions
+
+    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     logging.getLogger("urllib3").setLevel(logging.WARNING)
