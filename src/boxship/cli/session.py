@@ -1,0 +1,52 @@
+"""One call of the command: the caller's world, which daemon and namespace are meant, and the client once it is needed."""
+
+from typing import TYPE_CHECKING
+
+from boxship.cli import world
+
+if TYPE_CHECKING:
+    from boxship.client._sync import client
+
+_LOG = "/var/log/boxship/boxshipd.log"
+
+
+class Session:
+    """Made by the group, handed to every command as the context's object."""
+
+    def __init__(self, around: world.World, *, address: str | None, namespace: str | None, debug: bool = False) -> None:
+        told = around.environment
+        self.around = around
+        self.debug = debug
+        self.address = address or told.get("BOXSHIP_ADDRESS") or told.get("CONTAINERD_ADDRESS") or world.DEFAULT_ADDRESS
+        self.namespace = namespace or told.get("BOXSHIP_NAMESPACE") or told.get("CONTAINERD_NAMESPACE") or "default"
+        self._client: client.Client | None = None
+
+    @property
+    def client(self) -> "client.Client":
+        """Connected at the first use; a daemon is started if none listens at our own default address."""
+        if self._client is None:
+            self._client = self._connect()
+        return self._client
+
+    @property
+    def is_default(self) -> bool:
+        return self.address.removeprefix("unix://") == world.DEFAULT_ADDRESS
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+
+    def _connect(self) -> "client.Client":
+        import boxship
+        from boxship.terms import errors
+
+        try:
+            return boxship.connect(self.address, namespace=self.namespace)
+        except errors.Unavailable:
+            if not self.is_default:
+                raise
+        from boxship.cli import starter
+
+        self.around.say("boxship: no daemon is running, starting one")
+        starter.start(world.DEFAULT_ADDRESS, log=_LOG, environment=self.around.environment)
+        return boxship.connect(self.address, namespace=self.namespace)
