@@ -5,6 +5,7 @@ createContainer in the container's namespaces with the machine's root, startCont
 """
 
 import json
+import math
 import os
 import select
 import signal
@@ -78,26 +79,35 @@ def _attend(pidfd: int, write_in: int, read_out: int, message: bytes, timeout: A
     """Feed the hook, gather what it says, wait for its end, or end it when its time is over."""
     _feed(write_in, message)
     os.set_blocking(read_out, False)
-    deadline = None if not timeout else time.monotonic() + float(timeout)
+    deadline = time.monotonic() + float(timeout) if timeout else math.inf
     said = b""
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    poll.register(read_out, select.POLLIN)
-    ended = False
-    while not ended:
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        events = poll.poll(None if left is None else left * 1000)
-        if not events and left is not None and time.monotonic() >= deadline:  # type: ignore[operator]
+    watched = {pidfd, read_out}
+    while pidfd in watched:
+        left = deadline - time.monotonic()
+        if left <= 0:
             processes.send_signal(pidfd, signal.SIGKILL)
             processes.exit_status(pidfd)
             raise errors.Fault(f"hook ran past specified timeout of {float(timeout)}s", step="hook")
-        ended = any(descriptor == pidfd for descriptor, _ in events)
-        said = _gather(poll, read_out, said)
+        ready, _, _ = select.select(watched, (), (), None if left == math.inf else left)
+        watched.difference_update({pidfd} & set(ready))
+        if read_out in watched:
+            chunk = _chunk(read_out)
+            if chunk == b"":
+                watched.discard(read_out)
+            said = (said + (chunk or b""))[-OUTPUT_LIMIT:]
     status = processes.exit_status(pidfd)
     if status:
         how = f"exit status {status}" if status <= 128 else f"signal {status - 128}"
         text = said.decode("utf-8", "replace").strip()
-        raise errors.Fault(f"{how}, stdout and stderr: {text}", step="hook", errno=0)
+        raise errors.Fault(f"{how}, stdout and stderr: {text}", step="hook")
+
+
+def _chunk(descriptor: int) -> bytes | None:
+    """b"" at the end, None when there is nothing yet."""
+    try:
+        return os.read(descriptor, 65536)
+    except BlockingIOError:
+        return None
 
 
 def _feed(descriptor: int, message: bytes) -> None:
@@ -111,15 +121,3 @@ def _feed(descriptor: int, message: bytes) -> None:
     finally:
         signal.signal(signal.SIGPIPE, former)
         os.close(descriptor)
-
-
-def _gather(poll: select.poll, descriptor: int, said: bytes) -> bytes:
-    try:
-        chunk = os.read(descriptor, 65536)
-    except BlockingIOError:
-        return said
-    if not chunk:
-        poll.unregister(descriptor)
-        # an error would come back on a second try
-        return said
-    return (said + chunk)[-OUTPUT_LIMIT:]
