@@ -91,4 +91,5 @@ def _limit() -> None:
 
 
 def _failure(kind: type[errors.Error], message: str) -> str:
-    return json.dumps({"error": kind.__name__, "message": message[:8000]})
+    known = next(base for base in kind.__mro__ if base in errors.CLASSES)
+    return json.dumps({"error": known.__name__, "message": message[:8000]})
