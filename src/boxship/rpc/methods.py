@@ -39,7 +39,8 @@ class Handler:
     or a `concurrent.futures.Future` of one; when `streams_responses`, an iterator or a `calls.Feed`.
 
     A quick function waits for nobody: it runs in the thread that reads the connection. It may return a Future or a
-    Feed, which cost no thread while they are open. `quick` means nothing for a method that streams requests.
+    Feed, which cost no thread while they are open. A list is a stream of answers that are all there
+    already: it should be short. `quick` means nothing for a method that streams requests.
     """
 
     method: Method

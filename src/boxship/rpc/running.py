@@ -86,10 +86,26 @@ def whole(link: Link, exchange: exchanges.Exchange, message: bytes) -> None:
                 exchange.reply(answer)
             call.settle()
             return
+        if isinstance(result, list):
+            _send_all(link, exchange, call, [route.encode(answer) for answer in result])
+            return
     except BaseException as failure:
         _finish(link, exchange, call, link.shop.translate(failure))
         return
     Running(link, exchange, route, call).deliver(result)
+
+
+def _send_all(link: Link, exchange: exchanges.Exchange, call: calls.Call, answers: list[bytes]) -> None:
+    """A stream of answers that are all there already: out they go, at once when there is one."""
+    with link.lock:
+        _dress(exchange, call)
+        if len(answers) == 1:
+            exchange.reply(answers[0])
+        else:
+            for answer in answers:
+                exchange.send(answer)
+            exchange.finish(None)
+    call.settle()
 
 
 def _decoded(route: Route, message: bytes) -> Any:
