@@ -3,7 +3,7 @@
     hosts        which servers answer for a name (hosts.toml), in which order, over which TLS
     credentials  who we are there (Docker's config.json and its helpers)
     auth         challenges and tokens
-    transport    one HTTP request: connections, redirects, limits, retries
+    transport    one HTTP request: connections, redirects, limits, retries; urls says where nobody may send us
     registry     Registry(hosts.Hosts(...), credentials).resolve/fetch/push, the Protocols of core.registries
     archives     import and export of OCI layouts and `docker save` archives
 

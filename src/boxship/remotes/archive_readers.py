@@ -1,6 +1,7 @@
 """Members of an image archive: documents that are read at once, blobs that go into the store as they stream by."""
 
 import dataclasses
+import io
 import posixpath
 import re
 import secrets
@@ -166,18 +167,27 @@ def _layer(blob: oci.Descriptor, provider: content.Provider) -> oci.Descriptor:
 # The stream
 
 
-class _Source:
+class _Source(io.RawIOBase):
     """A file made of a first piece and a function that reads the rest."""
 
     def __init__(self, first: bytes, source: Read) -> None:
         self._first = first
         self._source = source
 
-    def read(self, size: int = _READ_SIZE) -> bytes:
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
         if self._first:
-            piece, self._first = self._first[:size], self._first[size:]
+            end = len(self._first) if size < 0 else size
+            piece, self._first = self._first[:end], self._first[end:]
             return piece
         return self._source(_READ_SIZE if size < 0 else size)
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        piece = self.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
 
 
 class _Reading(Protocol):

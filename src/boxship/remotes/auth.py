@@ -5,7 +5,7 @@ from the named realm: with an account by POST (OAuth2: password or refresh token
 by GET with basic authentication; without one by GET as nobody
 (https://distribution.github.io/distribution/spec/auth/token/, .../oauth/).
 
-The realm is a stranger's word, so it is looked at before any secret goes there: see `transport.check_target`.
+The realm is a stranger's word, so it is looked at before any secret goes there: see `urls.check_target`.
 """
 
 import base64

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from boxship.remotes import hosts, replies, transport
+from boxship.remotes import hosts, replies, responses, transport
 from boxship.terms import digests, errors, oci, references
 
 _WORTH_A_NEW_START = 1024 * 1024
@@ -92,20 +92,20 @@ class Download:
             if self._end == self._descriptor.size:
                 self._finish(response)
 
-    def _finish(self, response: transport.Response) -> None:
+    def _finish(self, response: responses.Response) -> None:
         """The last byte is here; one more would be one too many."""
         for more in response.stream():
             if more:
                 raise errors.FailedPrecondition(f"{self._what()}: has more than its {self._end} bytes")
 
-    def _short(self, response: transport.Response, offset: int) -> None:
+    def _short(self, response: responses.Response, offset: int) -> None:
         """The server says that this is all. A length that it announced was kept, so asking again is of no use."""
         cause = f"{self._what()}: ends after {offset} of {self._end} bytes"
         if response.headers.get("Content-Length") or response.headers.get("Transfer-Encoding"):
             raise errors.FailedPrecondition(f"{cause} at registry {self._endpoint.address}; the image there is damaged")
         raise errors.Unavailable(cause)
 
-    def _open(self, offset: int) -> transport.Response:
+    def _open(self, offset: int) -> responses.Response:
         is_manifest = self._descriptor.media_type in oci.MANIFESTS | oci.INDEXES
         kind = "manifests" if is_manifest else "blobs"
         headers = {"Accept": f"{self._descriptor.media_type}, */*;q=0.1"}
@@ -121,7 +121,7 @@ class Download:
                 raise errors.Unavailable(f"{self._what()}: registry {self._endpoint.address} answers {response.status}")
         return response
 
-    def _check(self, response: transport.Response, offset: int) -> int:
+    def _check(self, response: responses.Response, offset: int) -> int:
         """How many bytes of the answer come before the ones that are wanted: a server need not know ranges."""
         if response.status == 200:
             return offset

@@ -5,7 +5,7 @@ import re
 import urllib.parse
 from collections.abc import Mapping
 
-from boxship.remotes import hosts, transport
+from boxship.remotes import hosts, responses, transport
 from boxship.terms import digests, documents, errors, oci, references
 
 _KNOWN = oci.MANIFESTS | oci.INDEXES
@@ -71,7 +71,7 @@ def probe(sender: transport.Transport, endpoint: hosts.Endpoint) -> hosts.Endpoi
         return plain
 
 
-def check(response: transport.Response, endpoint: hosts.Endpoint, what: str) -> None:
+def check(response: responses.Response, endpoint: hosts.Endpoint, what: str) -> None:
     """Raise what a status that is no success means, with the registry's own words.
 
     Raises:
@@ -101,10 +101,10 @@ def check(response: transport.Response, endpoint: hosts.Endpoint, what: str) -> 
             raise errors.InvalidArgument(f"{where} does not accept the request ({status}{said})")
 
 
-def _said(response: transport.Response) -> str:
+def _said(response: responses.Response) -> str:
     """The messages in an error's body (distribution-spec, "Error Codes"), as harmless text."""
     try:
-        fields = documents.mapping(documents.load(response.read(transport.ERROR_LIMIT)), "")
+        fields = documents.mapping(documents.load(response.read(responses.ERROR_LIMIT)), "")
     except errors.Error:
         return ""
     found = fields.get("errors")
@@ -119,7 +119,7 @@ def _said(response: transport.Response) -> str:
     return ": " + "".join(letter if letter.isprintable() else "?" for letter in joined) if joined else ""
 
 
-def descriptor(response: transport.Response, parsed: references.Reference) -> oci.Descriptor | None:
+def descriptor(response: responses.Response, parsed: references.Reference) -> oci.Descriptor | None:
     """The descriptor in the headers of a HEAD; None when they do not say enough."""
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip()
     length = response.headers.get("Content-Length", "")

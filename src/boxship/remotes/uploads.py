@@ -4,7 +4,7 @@ import urllib.parse
 from collections.abc import Iterator, Sequence
 
 from boxship.core import content
-from boxship.remotes import hosts, replies, transport
+from boxship.remotes import hosts, replies, responses, transport, urls
 from boxship.terms import digests, errors, oci, references
 
 _PIECE = 1024 * 1024
@@ -104,13 +104,13 @@ class Upload:
             replies.check(response, self._endpoint, f"push of {self._parsed.name}@{self._descriptor.digest}")
             return self._location(response)
 
-    def _location(self, response: transport.Response) -> str:
+    def _location(self, response: responses.Response) -> str:
         """Where to put the blob. It may be on another host, which gets no credentials (see transport)."""
         location = response.headers.get("Location", "")
         if not location:
             raise errors.Unavailable(f"{self._parsed.name}: registry {self._endpoint.address} begins an upload nowhere")
-        url = transport.joined(response.url, location)
-        transport.check_target(url, response.url, what="upload")
+        url = urls.joined(response.url, location)
+        urls.check_target(url, response.url, what="upload")
         return url
 
     def _put(self, location: str) -> None:
@@ -176,6 +176,6 @@ class Upload:
         body: transport.Body | None = None,
         length: int = 0,
         patient: bool,
-    ) -> transport.Response:
+    ) -> responses.Response:
         asked = self._request(method, path, headers=headers, body=body, length=length, patient=patient)
         return self._sender.send(self._endpoint, asked)

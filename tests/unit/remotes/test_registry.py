@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from boxship.remotes import credentials, hosts, registry, transport
+from boxship.remotes import credentials, hosts, registry, responses, transport, urls
 from boxship.terms import digests, errors, oci, platforms
 from boxship.testing import registry as registries
 
@@ -198,10 +198,10 @@ def test_after_five_attempts_it_is_over(server):
         ("0", 0, 0),
         ("61", 60, 60),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
-        ("junk", 0.1, 1),
-        ("-5", 0.1, 1),
-        (None, 0.1, 1),
-        ("٣", 0.1, 1),
+        ("junk", 1, 3),
+        ("-5", 1, 3),
+        (None, 1, 3),
+        ("٣", 1, 3),
     ],
 )
 def test_retry_after_in_all_its_forms(text, low, high):
@@ -262,8 +262,15 @@ def test_more_or_less_than_the_descriptor_says_is_refused(server, remote, size):
 
 
 def test_nobody_there(tmp_path):
-    with client() as remote, pytest.raises(errors.Unavailable, match="refused"):
+    pauses = []
+    with (
+        client(pauses=pauses, plain_http=["127.0.0.1:1"]) as remote,
+        pytest.raises(errors.Unavailable, match="refused"),
+    ):
         remote.resolve("127.0.0.1:1/a:t")
+    with client(pauses=pauses) as remote, pytest.raises(errors.Unavailable, match="is a registry running there"):
+        remote.resolve("127.0.0.1:1/a:t")
+    assert not pauses  # asking again at once will not help
 
 
 def test_giving_up_early_leaves_the_client_usable(server, remote):
@@ -274,7 +281,7 @@ def test_giving_up_early_leaves_the_client_usable(server, remote):
 
 
 def test_a_server_that_falls_silent(server, monkeypatch):
-    monkeypatch.setattr(transport, "_STALL", 0.05)
+    monkeypatch.setattr(responses, "STALL", 0.05)
     blob = server.put_blob("a", BIG)
     server.fail(registries.Fault(path="blobs", truncate_at=100, stall=True))
     with client() as remote:
@@ -472,10 +479,10 @@ def test_redirects_that_lead_astray(server, remote, location, cause):
 )
 def test_where_a_server_may_send_us(target, source, fine):
     if fine:
-        transport.check_target(target, source, what="redirect")
+        urls.check_target(target, source, what="redirect")
     else:
         with pytest.raises(errors.PermissionDenied):
-            transport.check_target(target, source, what="redirect")
+            urls.check_target(target, source, what="redirect")
 
 
 def test_redirects_in_a_circle_end(server, remote):
@@ -489,10 +496,10 @@ def test_redirects_in_a_circle_end(server, remote):
 
 def test_urls_are_redacted():
     url = "https://user:SECRET1@example.com/v2/?ns=docker.io&X-Signature=SECRET2&token=SECRET3#SECRET4"
-    shown = transport.redacted(url)
+    shown = urls.redacted(url)
     assert "SECRET" not in shown
     assert "ns=docker.io" in shown
-    assert transport.redacted("http://[") == "a malformed URL"
+    assert urls.redacted("http://[") == "a malformed URL"
 
 
 # Mirrors
