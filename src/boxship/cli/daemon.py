@@ -1,0 +1,78 @@
+"""`boxship daemon`"""
+
+import os
+import signal
+import time
+
+import click
+
+from boxship.cli import groups, starter, world
+from boxship.cli.session import Session
+from boxship.terms import errors
+
+command = groups.group("daemon", "Run, start or stop the daemon. Containers go on without it.")
+
+_LOG = "/var/log/boxship/boxshipd.log"
+
+
+@command.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def run(arguments: tuple[str, ...]) -> int:
+    """Run the daemon here, with the arguments of boxshipd."""
+    from boxship.daemon import main
+
+    return main.main(list(arguments))
+
+
+@command.command("start")
+@click.option("--log", default=_LOG, show_default=True, help="Where it writes its log.")
+@click.pass_obj
+def start(session: Session, log: str) -> None:
+    """Start the daemon in the background."""
+    address = session.address.removeprefix("unix://")
+    if starter.listens(address):
+        session.around.print(f"a daemon listens on {address} already")
+        return
+    pid = starter.start(address, log=log, environment=session.around.environment)
+    session.around.print(f"daemon {pid} listens on {address}")
+
+
+@command.command("stop")
+@click.pass_obj
+def stop(session: Session) -> None:
+    """Stop the daemon, and wait until it is gone."""
+    address = session.address.removeprefix("unix://")
+    if not starter.listens(address):
+        session.around.print(f"no daemon listens on {address}")
+        return
+    pid = session.client.introspection.server().pid
+    if pid <= 0:
+        raise errors.FailedPrecondition(f"the daemon on {address} does not tell its pid: stop it where you started it")
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + starter.PATIENCE
+    while _lives(pid):
+        if time.monotonic() > deadline:
+            raise errors.DeadlineExceeded(f"daemon {pid} did not stop within {starter.PATIENCE:.0f} s")
+        time.sleep(0.02)
+    session.around.print(f"daemon {pid} stopped")
+
+
+@command.command("status")
+@click.pass_obj
+def status(session: Session) -> int:
+    """Say whether the daemon runs; exit code 0 if so, 3 if not."""
+    address = session.address.removeprefix("unix://")
+    if starter.listens(address):
+        session.around.print(f"a daemon listens on {address}")
+        return 0
+    hint = "" if address == world.DEFAULT_ADDRESS else "; is the address right?"
+    session.around.print(f"no daemon listens on {address}{hint}")
+    return 3
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,62 @@
+"""`boxship exec`"""
+
+import click
+
+from boxship.cli import attached, values
+from boxship.cli.session import Session
+from boxship.terms import errors
+
+
+@click.command(
+    "exec",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    epilog="Example: boxship exec -it web sh",
+)
+@click.option("-d", "--detach", is_flag=True, help="Leave it running.")
+@click.option("-i", "--interactive", is_flag=True, help="Pass standard input on.")
+@click.option("-t", "--tty", "terminal", is_flag=True, help="Give it a terminal.")
+@click.option("-e", "--env", multiple=True, metavar="NAME[=VALUE]", help="Environment.")
+@click.option("--env-file", multiple=True, metavar="FILE", help="Environment, one entry a line.")
+@click.option("-w", "--workdir", default="", help="Folder in which the command starts.")
+@click.option("-u", "--user", default="", metavar="NAME|UID[:GROUP|GID]", help="Who it runs as.")
+@click.option("--privileged", is_flag=True, help="With all capabilities.")
+@click.argument("container")
+@click.argument("arguments", metavar="COMMAND [ARGUMENT]...", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_obj
+def command(
+    session: Session,
+    container: str,
+    arguments: tuple[str, ...],
+    detach: bool,
+    interactive: bool,
+    terminal: bool,
+    env: tuple[str, ...],
+    env_file: tuple[str, ...],
+    workdir: str,
+    user: str,
+    privileged: bool,
+) -> int:
+    """Run another command in a running container. The exit code is the command's."""
+    around = session.around
+    found = session.client.containers.get(container)
+    try:
+        process = found.spawn(
+            arguments,
+            env=values.environment(env, env_file, around.environment),
+            cwd=workdir,
+            user=user,
+            privileged=privileged,
+            terminal=terminal,
+            stdin=around.input if interactive else None,
+            stdout=None if detach else around.output,
+            stderr=None if detach else around.errors,
+        )
+    except errors.Error as exc:
+        around.say(f"boxship: {exc}")
+        return attached.exit_code(exc)
+    if detach:
+        process.close()
+        return 0
+    code = attached.stay(around, process, terminal=terminal)
+    process.delete()
+    return code

@@ -1,0 +1,50 @@
+"""`boxship images`"""
+
+import click
+
+from boxship.cli import output
+from boxship.cli.session import Session
+from boxship.core import images
+from boxship.terms import errors
+
+
+@click.command("images")
+@click.option("-q", "--quiet", is_flag=True, help="Only names.")
+@click.argument("filters", nargs=-1)
+@output.format_option
+@click.pass_obj
+def command(session: Session, quiet: bool, filters: tuple[str, ...], style: str) -> None:
+    """List images."""
+    found = session.client.images.list(filters)
+    if quiet:
+        for each in found:
+            session.around.print(each.name)
+        return
+    rows = [_row(session, each, plain=style == "json") for each in found]
+    columns = {"name": "NAME", "digest": "DIGEST", "platforms": "PLATFORMS", "size": "SIZE", "created": "UPDATED"}
+    output.show(session.around, rows, columns, style)
+
+
+def _row(session: Session, image: images.Image, *, plain: bool) -> output.Row:
+    try:
+        size: int | None = session.client.images.size(image.name)
+        platforms = [str(platform) for platform in session.client.images.platforms(image.name)]
+    except errors.Error:  # an image whose documents are missing or broken is listed all the same
+        size, platforms = None, []
+    if plain:
+        return {
+            "name": image.name,
+            "digest": image.target.digest,
+            "media_type": image.target.media_type,
+            "platforms": platforms,
+            "size": size,
+            "updated": output.when(image.updated_at),
+            "labels": dict(image.labels),
+        }
+    return {
+        "name": image.name.removeprefix("docker.io/library/").removeprefix("docker.io/"),
+        "digest": image.target.digest[7:19],
+        "platforms": ",".join(platforms),
+        "size": output.size(size),
+        "created": output.ago(image.updated_at),
+    }

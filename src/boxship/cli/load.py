@@ -1,0 +1,27 @@
+"""`boxship load`"""
+
+import contextlib
+from typing import Any
+
+import click
+
+from boxship.cli.session import Session
+
+
+@click.command("load", epilog="Example: docker save app:1 | boxship load")
+@click.option(
+    "-i", "--input", "path", type=click.Path(exists=True, dir_okay=False), help="A file; standard input by default."
+)
+@click.option("--base-name", default="", help="Name for images of which the archive knows a tag only.")
+@click.option("--platform", metavar="OS/ARCH[/VARIANT]", help="Only this platform.")
+@click.option("--no-unpack", is_flag=True, help="Leave the layers packed.")
+@click.pass_obj
+def command(session: Session, path: str | None, base_name: str, platform: str | None, no_unpack: bool) -> None:
+    """Read images from an OCI or Docker archive, packed or not."""
+    source: Any = open(path, "rb") if path else contextlib.nullcontext(session.around.input)  # noqa: SIM115 - closed by with
+    with source as file:
+        found = session.client.images.load(
+            file, base_name=base_name, platform=platform, all_platforms=platform is None, unpack=not no_unpack
+        )
+    for image in found:
+        session.around.print(image.name)

@@ -1,0 +1,27 @@
+"""Options that every command has which talks to a registry."""
+
+from typing import Any
+
+import click
+
+_OPTIONS = (
+    click.option("--platform", metavar="OS/ARCH[/VARIANT]", help="Which platform of the image."),
+    click.option("--plain-http", is_flag=True, help="No TLS; not needed for a registry on this machine."),
+    click.option("--insecure", is_flag=True, help="Believe any certificate."),
+    click.option("--user", metavar="NAME[:PASSWORD]", help="Instead of what ~/.docker/config.json says."),
+    click.option("--hosts-dir", default="", metavar="FOLDER", help="Folder with hosts.toml files."),
+)
+
+
+def registry_options(command: Any) -> Any:
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def arguments(user: str | None, **options: Any) -> dict[str, Any]:
+    """Keyword arguments for the client; a password that is missing is asked for."""
+    name, colon, password = (user or "").partition(":")
+    if name and not colon:
+        password = click.prompt("Password", hide_input=True, err=True)
+    return {**options, "username": name, "password": password}

@@ -1,0 +1,136 @@
+"""`boxship run`"""
+
+from typing import Any
+
+import click
+
+from boxship.cli import attached, progress, values
+from boxship.cli.session import Session
+from boxship.terms import errors
+
+_EXAMPLES = """\b
+Examples:
+  boxship run --rm docker.io/library/alpine echo hello
+  boxship run -it --rm alpine sh
+  boxship run -d --name web --memory 256m --cpus 0.5 nginx
+  boxship run --rm -v $PWD:/src:ro -w /src golang go vet ./...
+"""
+
+
+@click.command(
+    "run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}, epilog=_EXAMPLES
+)
+@click.option("-d", "--detach", is_flag=True, help="Leave it running and print its name.")
+@click.option("--rm", "remove", is_flag=True, help="Remove it when it ends.")
+@click.option("-i", "--interactive", is_flag=True, help="Pass standard input on.")
+@click.option("-t", "--tty", "terminal", is_flag=True, help="Give it a terminal.")
+@click.option("--name", default="", help="Its name; one is made up by default.")
+@click.option("-e", "--env", multiple=True, metavar="NAME[=VALUE]", help="Environment.")
+@click.option("--env-file", multiple=True, metavar="FILE", help="Environment, one entry a line.")
+@click.option(
+    "-v", "--volume", multiple=True, metavar="SOURCE:TARGET[:ro]", help="Show a folder of this machine inside."
+)
+@click.option("--mount", multiple=True, metavar="KEY=VALUE,...", help="As type=bind,source=/a,target=/b,readonly.")
+@click.option("-w", "--workdir", "cwd", default="", help="Folder in which the command starts.")
+@click.option("-u", "--user", default="", metavar="NAME|UID[:GROUP|GID]", help="Who it runs as.")
+@click.option("--memory", type=values.SIZE, metavar="SIZE", help="Most memory, such as 512m.")
+@click.option("--cpus", type=float, help="Most processors, such as 1.5.")
+@click.option("--pids-limit", type=int, help="Most processes; -1 for any number.")
+@click.option("--read-only", is_flag=True, help="Nothing in its image can be written.")
+@click.option("--network", type=click.Choice(["none", "host"]), default="none", show_default=True)
+@click.option("--entrypoint", help="Instead of the image's; empty for none.")
+@click.option("--hostname", default="", help="Its host name; its name by default.")
+@click.option("--cap-add", multiple=True, metavar="CAPABILITY", help="Give it a capability, or ALL.")
+@click.option("--cap-drop", multiple=True, metavar="CAPABILITY", help="Take a capability from it, or ALL.")
+@click.option(
+    "--security-opt", multiple=True, metavar="OPTION", help="seccomp=unconfined|FILE, no-new-privileges[=false]"
+)
+@click.option("--privileged", is_flag=True, help="No walls but namespaces: as good as root outside.")
+@click.option("--platform", metavar="OS/ARCH[/VARIANT]", help="Which platform of the image.")
+@click.option("--pull", type=click.Choice(["missing", "always", "never"]), default="missing", show_default=True)
+@click.option("-l", "--label", "labels", multiple=True, metavar="KEY=VALUE", help="Hang a label on it.")
+@click.option(
+    "--restart", type=click.Choice(["no"]), default="no", help="Containers are not started again by themselves."
+)
+@click.option("--runtime", default="", help="Runtime, such as io.containerd.runc.v2 or the path of a shim.")
+@click.option("--snapshotter", default="", help="Where its files are kept.")
+@click.argument("image")
+@click.argument("arguments", metavar="[COMMAND [ARGUMENT]...]", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def command(
+    session: Session, image: str, arguments: tuple[str, ...], detach: bool, remove: bool, **options: Any
+) -> int:
+    """Run a command in a new container.
+
+    The exit code is the command's; 125 when the container could not be made, 126 when the command cannot be executed,
+    127 when it is not there.
+    """
+    if detach and remove:
+        raise click.UsageError("--rm and -d cannot be used together: nobody would be there to remove it")
+    try:
+        return _run(session, image, arguments, detach=detach, remove=remove, **options)
+    except errors.Error as exc:
+        session.around.say(f"boxship: {exc}")
+        return attached.exit_code(exc)
+
+
+def _run(
+    session: Session,
+    image: str,
+    arguments: tuple[str, ...],
+    *,
+    detach: bool,
+    remove: bool,
+    interactive: bool,
+    **options: Any,
+) -> int:
+    around = session.around
+    _fetch(session, image, options["platform"], options.pop("pull"))
+    container = session.client.containers.create(image, arguments or None, pull="never", **_wishes(session, options))
+    try:
+        if detach:
+            container.start(detach=True).close()
+            around.print(container.id)
+            return 0
+        process = container.start(
+            stdin=around.input if interactive else None, stdout=around.output, stderr=around.errors
+        )
+    except BaseException:
+        container.remove(force=True)
+        raise
+    try:
+        code = attached.stay(around, process, terminal=options["terminal"])
+        process.close()
+    finally:
+        if remove:
+            container.remove(force=True)
+    return code
+
+
+def _fetch(session: Session, image: str, platform: str | None, policy: str) -> None:
+    """Have the image here, showing progress."""
+    if policy == "never":
+        return
+    if policy == "missing":
+        try:
+            session.client.images.manifest(image, platform)
+        except errors.NotFound:
+            session.around.say(f"boxship: {image} is not here, pulling it")
+        else:
+            return
+    with progress.Display(session.around) as display:
+        session.client.images.pull(image, platform=platform, progress=display.report)
+
+
+def _wishes(session: Session, options: dict[str, Any]) -> dict[str, Any]:
+    from boxship.client import wishes
+
+    wanted = dict(options)
+    wanted.pop("restart")
+    env = values.environment(wanted.pop("env"), wanted.pop("env_file"), session.around.environment)
+    mounts = [wishes.volume(text) for text in wanted.pop("volume")]
+    mounts += [wishes.mount_of(text) for text in wanted.pop("mount")]
+    entrypoint = wanted.pop("entrypoint")
+    if entrypoint is not None:
+        wanted["entrypoint"] = [entrypoint] if entrypoint else []
+    return {**wanted, "env": env, "mounts": mounts, "labels": values.labels(wanted.pop("labels"))}

@@ -1,0 +1,31 @@
+"""`boxship start`"""
+
+import click
+
+from boxship.cli import attached, groups
+from boxship.cli.session import Session
+
+
+@click.command("start", epilog="Example: boxship start -a job")
+@click.option("-a", "--attach", is_flag=True, help="Stay with it and show its output; the exit code is its own.")
+@click.option("-i", "--interactive", is_flag=True, help="Pass standard input on; with -a.")
+@click.argument("names", metavar="CONTAINER...", nargs=-1, required=True)
+@click.pass_obj
+def command(session: Session, attach: bool, interactive: bool, names: tuple[str, ...]) -> int:
+    """Start stopped containers."""
+    if not attach:
+        return groups.each(names, lambda name: _start(session, name), session.around.say)
+    if len(names) != 1:
+        raise click.UsageError("-a stays with one container: name just one")
+    around = session.around
+    container = session.client.containers.get(names[0])
+    terminal = bool(container.spec()["process"].get("terminal"))
+    process = container.start(stdin=around.input if interactive else None, stdout=around.output, stderr=around.errors)
+    code = attached.stay(around, process, terminal=terminal)
+    process.close()
+    return code
+
+
+def _start(session: Session, name: str) -> None:
+    session.client.containers.get(name).start(detach=True).close()
+    session.around.print(name)

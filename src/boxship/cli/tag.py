@@ -1,0 +1,14 @@
+"""`boxship tag`"""
+
+import click
+
+from boxship.cli.session import Session
+
+
+@click.command("tag", epilog="Example: boxship tag alpine registry.example.com/team/alpine:1")
+@click.argument("source")
+@click.argument("target")
+@click.pass_obj
+def command(session: Session, source: str, target: str) -> None:
+    """Give an image another name."""
+    session.around.print(session.client.images.tag(source, target).name)

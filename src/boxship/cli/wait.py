@@ -1,0 +1,18 @@
+"""`boxship wait`"""
+
+import click
+
+from boxship.cli import groups
+from boxship.cli.session import Session
+
+
+@click.command("wait")
+@click.argument("names", metavar="CONTAINER...", nargs=-1, required=True)
+@click.pass_obj
+def command(session: Session, names: tuple[str, ...]) -> int:
+    """Wait until containers end; print their exit statuses."""
+
+    def wait(name: str) -> None:
+        session.around.print(str(session.client.containers.get(name).wait().status))
+
+    return groups.each(names, wait, session.around.say)
