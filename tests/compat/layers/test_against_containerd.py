@@ -128,13 +128,13 @@ class Daemon:
         path = self.folder / "image.tar"
         path.write_bytes(image(name, stack))
         self.ctr("images", "import", "--snapshotter", "overlayfs", path)
-        self.ctr("snapshots", "view", f"{name}-view", chain([digest(data) for data in stack]))
-        [line] = self.ctr("snapshots", "mounts", "/mnt", f"{name}-view").splitlines()
-        options = line.split(" -o ")[-1].split(",") if "overlay" in line else []
-        lowers = [option.removeprefix("lowerdir=") for option in options if option.startswith("lowerdir=")]
+        # The mounts in the same call: a view that nothing refers to may be collected right after.
+        answer = self.ctr("snapshots", "view", "--mounts", f"{name}-view", chain([digest(data) for data in stack]))
+        [mount] = json.loads(answer)
+        lowers = [option for option in mount["Options"] if option.startswith("lowerdir=")]
         if not lowers:
-            return [Path(line.split()[3])]
-        return [Path(lower) for lower in reversed(lowers[0].split(":"))]
+            return [Path(mount["Source"])]
+        return [Path(lower) for lower in reversed(lowers[0].removeprefix("lowerdir=").split(":"))]
 
 
 def digest(data: bytes) -> str:
