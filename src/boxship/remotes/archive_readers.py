@@ -113,8 +113,12 @@ def _ingest(name: str, size: int, reader: tar.Reader, store: content.Store, ref:
 
 
 def _fill(writer: content.Writer, reader: tar.Reader, size: int, expected: str) -> str:
-    for chunk in reader.chunks():
-        writer.write(chunk)
+    known = writer.status().offset
+    if not expected or known != size:  # a store that shares blobs may have the whole of it
+        if known:
+            writer.truncate(0)
+        for chunk in reader.chunks():
+            writer.write(chunk)
     digest = expected or writer.digest()
     try:
         return writer.commit(size, expected)

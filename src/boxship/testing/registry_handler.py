@@ -151,6 +151,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     # Bodies
 
     def _body(self) -> Iterator[bytes]:
+        """What has not been read yet of the request's body."""
+        if self._source is None:
+            self._source = self._receive()
+        return self._source
+
+    def _receive(self) -> Iterator[bytes]:
         """The request's body, announced by its length or in chunks (RFC 9112, 7.1)."""
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             while size := int(self.rfile.readline(100).partition(b";")[0], 16):
@@ -160,7 +166,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 continue
         else:
             yield from self._exactly(int(self.headers.get("Content-Length") or 0))
-        self._drained = True
 
     def _exactly(self, size: int) -> Iterator[bytes]:
         while size and (piece := self.rfile.read(min(_PIECE, size))):
@@ -168,20 +173,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
             yield piece
 
     def parse_request(self) -> bool:
-        self._drained = False
+        self._source: Iterator[bytes] | None = None
         return super().parse_request()
 
     def _drain(self) -> None:
-        if not self._drained:
-            for _ in self._body():
-                continue
+        for _ in self._body():
+            continue
 
     def _whole_body(self, limit: int) -> bytes:
         data = b""
         for piece in self._body():
             data += piece
             if len(data) > limit:
-                self.close_connection = True
                 raise errors.InvalidArgument(f"more than {limit} bytes")
         return data
 

@@ -1,0 +1,213 @@
+"""Our registry client, registry and archives with those of others: Debian's docker-registry, ctr and containerd."""
+
+import dataclasses
+import gzip
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tarfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from boxship.core import content
+from boxship.metadata import database
+from boxship.plugins.content import store as stores
+from boxship.remotes import archives, hosts, registry
+from boxship.terms import digests, oci
+from boxship.testing import registry as registries
+
+pytestmark = [pytest.mark.peer, pytest.mark.slow, pytest.mark.root]
+
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def layer(text: bytes) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        entry = tarfile.TarInfo("file")
+        entry.size = len(text)
+        archive.addfile(entry, io.BytesIO(text))
+    return gzip.compress(out.getvalue(), mtime=0)
+
+
+@pytest.fixture
+def store(tmp_path) -> Iterator[content.Store]:
+    class Silent:
+        def publish(self, *args, **kwargs):
+            return None
+
+    backend = stores.LocalStore(tmp_path / "content")
+    book = database.Database(tmp_path / "meta.db", content=backend, snapshotters={}, publisher=Silent())
+    yield book.namespace("default").content
+    book.close()
+
+
+def needs(*programs: str) -> None:
+    for program in programs:
+        if shutil.which(program) is None:
+            pytest.skip(f"needs {program}")
+
+
+def wait_until(done, seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, "it did not come up"
+        time.sleep(0.05)
+
+
+def stop(process: subprocess.Popen) -> None:
+    process.send_signal(signal.SIGTERM)
+    process.wait(20)
+
+
+@dataclasses.dataclass
+class Containerd:
+    address: str
+
+    def __call__(self, *arguments: str) -> str:
+        done = subprocess.run(["ctr", "-a", self.address, *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def containerd(tmp_path) -> Iterator[Containerd]:
+    needs("containerd", "ctr")
+    folder = Path(f"/var/tmp/boxship-compat-{os.getpid()}")
+    folder.mkdir()
+    (folder / "config.toml").write_text(
+        f'version = 2\nroot = "{folder}/root"\nstate = "{folder}/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+        f'[grpc]\naddress = "{folder}/c.sock"\n[ttrpc]\naddress = "{folder}/c.ttrpc"\n'
+    )
+    with open(folder / "log", "wb") as log:
+        process = subprocess.Popen(["containerd", "-c", str(folder / "config.toml")], stdout=log, stderr=log)
+    try:
+        wait_until((folder / "c.sock").exists)
+        yield Containerd(str(folder / "c.sock"))
+    finally:
+        stop(process)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def distribution(tmp_path) -> Iterator[str]:
+    """Debian's docker-registry; its host and port."""
+    needs("docker-registry")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (tmp_path / "registry.yml").write_text(
+        f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {tmp_path}/registry}}}}\n"
+        f"http: {{addr: 127.0.0.1:{port}}}\n"
+    )
+    process = subprocess.Popen(
+        ["docker-registry", "serve", str(tmp_path / "registry.yml")],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(lambda: _answers(port))
+        yield f"127.0.0.1:{port}"
+    finally:
+        stop(process)
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def image(store: content.Store) -> list[oci.Descriptor]:
+    """Layers, configuration, manifest and index of an image in a store, children first."""
+    layers = [layer(b"one"), layer(os.urandom(3 << 20))]
+    plain = [digests.of(gzip.decompress(each)) for each in layers]
+    architecture = ARCHITECTURES[os.uname().machine]
+    config = {"architecture": architecture, "os": "linux", "rootfs": {"type": "layers", "diff_ids": plain}}
+    found = [_put(store, each, oci.LAYER_GZIP) for each in layers]
+    found.append(_put(store, json.dumps(config).encode(), oci.CONFIG))
+    manifest = oci.Manifest(media_type=oci.MANIFEST, config=found[2], layers=tuple(found[:2]))
+    found.append(_put(store, json.dumps(manifest.to_json()).encode(), oci.MANIFEST))
+    index = oci.Index(media_type=oci.INDEX, manifests=(found[3],))
+    return [*found, _put(store, json.dumps(index.to_json()).encode(), oci.INDEX)]
+
+
+def _put(store: content.Store, data: bytes, media_type: str) -> oci.Descriptor:
+    found = oci.Descriptor(media_type=media_type, digest=digests.of(data), size=len(data))
+    content.write_blob(store, f"put-{found.digest}", data, found)
+    return found
+
+
+def test_our_client_and_docker_registry(distribution, store):
+    parts = image(store)
+    name = f"{distribution}/a/b:v1@{parts[-1].digest}"
+    with registry.Registry(hosts.Hosts(())) as remote:
+        assert all(remote.push(name, part, store) for part in parts)
+        assert not any(remote.push(name, part, store) for part in parts)
+        assert remote.push(f"{distribution}/c:v1", parts[1], store, ["a/b"]) is False
+        full, found = remote.resolve(f"{distribution}/a/b:v1")
+        assert (found.digest, found.size, found.media_type) == (parts[-1].digest, parts[-1].size, oci.INDEX)
+        for part in parts:
+            with remote.fetch(full, part) as chunks:
+                assert digests.of(b"".join(chunks)) == part.digest
+        with remote.fetch(full, parts[1], offset=1_000_000) as chunks:
+            assert b"".join(chunks) == content.read_blob(store, parts[1], 1 << 30)[1_000_000:]
+
+
+@pytest.mark.parametrize("challenge", ["none", "basic", "bearer"])
+def test_our_registry_and_ctr(containerd, store, challenge, tmp_path):
+    account = {} if challenge == "none" else {"accounts": {"u": "p"}, "challenge": challenge}
+    with registries.Registry() as first, registries.Registry(str(tmp_path / "r"), **account) as second:
+        pushed = first.push_image("demo", "v1", [layer(b"one"), layer(os.urandom(1 << 20))], {"Cmd": ["sh"]})
+        containerd("images", "pull", "--plain-http", f"{first.host}/demo:v1")
+        containerd("images", "tag", f"{first.host}/demo:v1", f"{second.host}/copy/demo:v2")
+        user = [] if challenge == "none" else ["-u", "u:p"]
+        containerd("images", "push", "--plain-http", *user, f"{second.host}/copy/demo:v2")
+        assert second.storage.manifest("copy/demo", "v2")[2] == pushed.digest
+        containerd("images", "rm", "--sync", f"{first.host}/demo:v1", f"{second.host}/copy/demo:v2")
+        containerd("images", "pull", "--plain-http", *user, f"{second.host}/copy/demo:v2")
+
+
+def test_our_archives_and_ctr(containerd, store, tmp_path):
+    parts = image(store)
+    name = "docker.io/library/demo:v1"
+    with open(tmp_path / "ours.tar", "wb") as file:
+        archives.save(file.write, store, [archives.Image(name=name, target=parts[-1])])
+    containerd("images", "import", str(tmp_path / "ours.tar"))
+    assert name in containerd("images", "ls", "-q").split()
+    containerd("images", "export", str(tmp_path / "theirs.tar"), name)
+    for part in parts:
+        store.delete(part.digest)
+    with open(tmp_path / "theirs.tar", "rb") as file:
+        loaded = archives.load(file.read, store)
+    assert [(each.name, each.target.digest) for each in loaded.images] == [(name, parts[-1].digest)]
+    with tarfile.open(tmp_path / "ours.tar") as ours, tarfile.open(tmp_path / "theirs.tar") as theirs:
+        assert sorted(each.name.rstrip("/") for each in ours) == sorted(each.name.rstrip("/") for each in theirs)
+
+
+def test_a_docker_archive_of_ours_and_ctr(containerd, tmp_path, store):
+    """The archive that `docker save` made before it knew OCI layouts: ctr and we make the same manifest of it."""
+    plain = gzip.decompress(layer(b"one"))
+    architecture = ARCHITECTURES[os.uname().machine]
+    config = json.dumps(
+        {"architecture": architecture, "os": "linux", "rootfs": {"type": "layers", "diff_ids": [digests.of(plain)]}}
+    )
+    manifest = json.dumps([{"Config": "c.json", "RepoTags": ["demo:v1"], "Layers": ["1/layer.tar"]}])
+    with tarfile.open(tmp_path / "docker.tar", "w") as archive:
+        for name, data in (("c.json", config.encode()), ("1/layer.tar", plain), ("manifest.json", manifest.encode())):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    with open(tmp_path / "docker.tar", "rb") as file:
+        [ours] = archives.load(file.read, store).images
+    containerd("images", "import", str(tmp_path / "docker.tar"))
+    assert f"{ours.name} {oci.DOCKER_MANIFEST} {ours.target.digest} " in " ".join(containerd("images", "ls").split())
