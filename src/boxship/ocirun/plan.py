@@ -4,6 +4,7 @@ The order of operations is the OCI spec's and runc's: propagation, root, mounts,
 masks, then the root becomes `/`.
 """
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -282,12 +283,14 @@ def _operations(
     yield rootfs.SetPropagation(flags=_propagation(linux, mounts.MS_SLAVE | mounts.MS_REC))
     yield rootfs.EnterRoot(rootfs=folder)
     for item in spec.get("mounts") or ():
-        yield mount_operation(item, tree, namespaced=namespaced)
+        yield mount_operation(item, tree, namespaced=namespaced, linux=linux)
     if _makes_devices(spec):
         yield from _devices(linux, has_user=has_user)
 
 
-def mount_operation(item: Mapping[str, Any], tree: cgrouptree.Tree, *, namespaced: bool) -> Operation:
+def mount_operation(
+    item: Mapping[str, Any], tree: cgrouptree.Tree, *, namespaced: bool, linux: Mapping[str, Any]
+) -> Operation:
     """The operation of one entry of `mounts`; raises SpecFault."""
     destination = _destination(item)
     found = mount_options.parse(item.get("options") or ())
@@ -297,8 +300,8 @@ def mount_operation(item: Mapping[str, Any], tree: cgrouptree.Tree, *, namespace
     if found.is_bind or kind in {"bind", "rbind"}:
         if not source.startswith("/"):
             raise errors.SpecFault(f"mount at {destination!r}: source {source!r} must be absolute", step="mounts")
-        return rootfs.Bind(source=source, destination=destination, options=found)
-    if found.idmap:
+        return _bind(item, source, destination, found, linux)
+    if found.idmap or item.get("uidMappings"):
         raise errors.SpecFault(f"mount at {destination!r}: only bind mounts can be id-mapped", step="mounts")
     if kind in {"cgroup", "cgroup2"}:
         return cgroupmounts.CgroupMount(destination=destination, options=found, tree=tree, namespaced=namespaced)
@@ -309,6 +312,26 @@ def mount_operation(item: Mapping[str, Any], tree: cgrouptree.Tree, *, namespace
     later = found.is_readonly and (destination == "/dev" or kind == "tmpfs")
     return rootfs.NewMount(
         type=kind, source=source, destination=destination, options=found, plain=kind == "proc", readonly_later=later
+    )
+
+
+def _bind(
+    item: Mapping[str, Any], source: str, destination: str, found: mount_options.Options, linux: Mapping[str, Any]
+) -> Operation:
+    users, groups = item.get("uidMappings"), item.get("gidMappings")
+    if users or groups:
+        found = dataclasses.replace(found, idmap=True)
+    elif found.idmap:
+        users, groups = linux.get("uidMappings"), linux.get("gidMappings")
+    if found.idmap and not (users and groups):
+        message = f"mount at {destination!r}: an id-mapped mount needs uidMappings and gidMappings"
+        raise errors.SpecFault(message, step="mounts")
+    return rootfs.Bind(
+        source=source,
+        destination=destination,
+        options=found,
+        users=tuple(item.line() for item in _maps(users, "uidMappings")) if found.idmap else (),
+        groups=tuple(item.line() for item in _maps(groups, "gidMappings")) if found.idmap else (),
     )
 
 

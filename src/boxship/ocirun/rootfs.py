@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from boxship.linux import calls, mountfds, mounts, mounttable, openat2
+from boxship.linux import calls, idmaps, mountfds, mounts, mounttable, openat2
 from boxship.ocirun import copyup
 from boxship.ocirun import options as mount_options
 from boxship.ocirun.stage import Stage
@@ -63,19 +63,35 @@ class Bind:
     source: str
     destination: str
     options: mount_options.Options
+    users: tuple[str, ...] = ()  # lines of uid_map and gid_map of an id-mapped mount
+    groups: tuple[str, ...] = ()
 
     def describe(self) -> str:
-        return f'mount "{self.source}" to rootfs at "{self.destination}"'
+        mapped = " with mapped ids" if self.options.idmap else ""
+        return f'mount "{self.source}" to rootfs at "{self.destination}"{mapped}'
 
     def open_source(self) -> int:
         """The detached mount with its attributes, from the mount namespace of whoever calls."""
         mount = mountfds.bind(self.source, recursive=self.options.is_recursive)
         try:
             change(mount, self.options)
+            if self.options.idmap:
+                self._map(mount)
         except OSError:
             os.close(mount)
             raise
         return mount
+
+    def open_outside(self) -> int:
+        """As `open_source`, by the maker: what happens inside must not come back to the machine."""
+        mount = self.open_source()
+        mountfds.set_attributes(mount, propagation=mounts.MS_SLAVE, recursive=True)
+        return mount
+
+    def _map(self, mount: int) -> None:
+        with mountfds.closing(idmaps.open_namespace(self.users, self.groups)) as namespace:
+            recursive = self.options.idmap_recursive
+            mountfds.set_attributes(mount, user_namespace=namespace, recursive=recursive)
 
     def execute(self, stage: Stage) -> None:
         mount = stage.prepared.pop(id(self), -1)

@@ -39,8 +39,7 @@ def spawn(
         unified = cgroup.open_unified()
         if unified is not None:
             stack.callback(os.close, unified)
-        if made.has_user_namespace:
-            _prepare(made, stage, stack)
+        _prepare(made, stage, stack)
         stack.enter_context(quiet())
         if made.has_user_namespace and made.joined:
             return _by_go_between(made, letters, inner, opened, joins, unified, body)
@@ -125,11 +124,13 @@ def _new_clocks(made: plan.Plan) -> Iterator[None]:
 
 
 def _prepare(made: plan.Plan, stage: Stage, stack: contextlib.ExitStack) -> None:
-    """Open the sources of binds as ourselves: in a user namespace their folders may be closed to the child."""
+    """Open the sources of binds as ourselves where the child cannot: in a user namespace their folders may be closed
+    to it, and mapping ids needs a process beside.
+    """
     for operation in made.operations:
-        if isinstance(operation, rootfs.Bind):
+        if isinstance(operation, rootfs.Bind) and (made.has_user_namespace or operation.options.idmap):
             try:
-                mount = operation.open_source()
+                mount = operation.open_outside()
             except OSError as failure:
                 raise errors.from_os_error(f"error during container init: {operation.describe()}", failure) from None
             stage.prepared[id(operation)] = mount

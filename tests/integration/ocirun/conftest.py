@@ -8,12 +8,13 @@ import pathlib
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from boxship.linux import processes
-from boxship.ocirun import container, create, delete, exec, start
+from boxship.ocirun import container, create, delete, start
+from boxship.ocirun import exec as executing
 from boxship.ocirun.commands import specifying
 
 BUSYBOX = "/bin/busybox"
@@ -87,7 +88,7 @@ class Bundle:
 class Output:
     """A file in memory for a process to write to."""
 
-    def __enter__(self) -> "Output":
+    def __enter__(self) -> Self:
         self.writing = os.memfd_create("output")
         self.nothing = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         return self
@@ -105,7 +106,7 @@ def execute(box: container.Container, *args: str, **changes: Any) -> tuple[int, 
     wanted = copy.deepcopy(dict(box.spec["process"]))
     wanted.update(args=list(args), **changes)
     with Output() as output:
-        born = exec.execute(box, wanted, stdio=(output.nothing, output.writing, output.writing))
+        born = executing.execute(box, wanted, stdio=(output.nothing, output.writing, output.writing))
         status = processes.exit_status(born.pidfd)
         os.close(born.pidfd)
         return status or 0, output.text()

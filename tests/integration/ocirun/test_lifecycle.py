@@ -7,10 +7,11 @@ import signal
 import time
 
 import pytest
+from integration.ocirun.conftest import Bundle, Output, execute, finish
 
 from boxship.linux import mounts, processes
-from boxship.ocirun import container, create, delete, errors, exec, kill, start, update
-from integration.ocirun.conftest import Bundle, Output, execute, finish
+from boxship.ocirun import container, create, delete, errors, kill, start, update
+from boxship.ocirun import exec as executing
 
 pytestmark = pytest.mark.root
 
@@ -175,8 +176,10 @@ def test_terminal(bundle: Bundle) -> None:
 
 
 def test_exec_with_terminal(running: container.Container) -> None:
-    wanted = dict(running.spec["process"], args=["sh", "-c", "tty=$(readlink /proc/self/fd/0); echo $tty"], terminal=True)
-    born = exec.execute(running, wanted)
+    wanted = dict(
+        running.spec["process"], args=["sh", "-c", "tty=$(readlink /proc/self/fd/0); echo $tty"], terminal=True
+    )
+    born = executing.execute(running, wanted)
     assert _read_all(born.console).strip() == "/dev/pts/0"
     processes.exit_status(born.pidfd)
     os.close(born.pidfd)
@@ -227,7 +230,7 @@ def test_out_of_memory_is_noticed(bundle: Bundle) -> None:
 def test_hooks_run_in_their_order_with_the_state(bundle: Bundle, tmp_path: pathlib.Path) -> None:
     journal = tmp_path / "journal"
     script = tmp_path / "hook"
-    script.write_text(f'#!/bin/sh\necho "$1 $(cat | tr -d \'" \' | tr , \'\\n\' | grep status)" >> {journal}\n')
+    script.write_text(f"#!/bin/sh\necho \"$1 $(cat | tr -d '\" ' | tr , '\\n' | grep status)\" >> {journal}\n")
     script.chmod(0o755)
     outside = ("prestart", "createRuntime", "createContainer", "poststart", "poststop")
     bundle.spec["hooks"] = {kind: [{"path": str(script), "args": ["hook", kind]}] for kind in outside}
@@ -247,7 +250,7 @@ def test_hooks_run_in_their_order_with_the_state(bundle: Bundle, tmp_path: pathl
 
 def test_failing_hook_fails_the_creation(bundle: Bundle) -> None:
     bundle.spec["hooks"] = {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", "echo no >&2; exit 3"]}]}
-    with pytest.raises(errors.Fault, match="error running createRuntime hook #0: exit status 3.*no"):
+    with pytest.raises(errors.Fault, match=r"error running createRuntime hook #0: exit status 3.*no"):
         bundle.run("true")
 
 
