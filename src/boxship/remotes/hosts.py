@@ -134,8 +134,8 @@ class Hosts:
         tls = Tls(skip_verify=bool({name, "*"} & self._skip_verify))
         if {name, "*"} & self._plain_http:
             return Endpoint(scheme="http", address=address)
-        if is_this_machine(split_port(name)[0]) and not tls.skip_verify and split_port(name)[1] != "443":
-            return Endpoint(scheme="http", address=address, undecided=True)
+        if is_this_machine(split_port(name)[0]) and split_port(name)[1] != "443":
+            return Endpoint(scheme="http", address=address, tls=tls, undecided=True)
         return Endpoint(scheme="https", address=address, tls=tls)
 
 

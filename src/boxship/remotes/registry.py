@@ -14,13 +14,14 @@ import contextlib
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Self
+from typing import Protocol, Self, runtime_checkable
 
 from boxship.core import content, registries
 from boxship.remotes import credentials, downloads, hosts, replies, transport, uploads
-from boxship.terms import digests, errors, oci, references
+from boxship.terms import digests, errors, labels, oci, references
 
 _ACCEPT = f"{oci.MANIFEST}, {oci.INDEX}, {oci.DOCKER_MANIFEST}, {oci.DOCKER_LIST}, */*;q=0.5"
+_MOST_SOURCES = 5
 
 
 class Registry:
@@ -168,7 +169,8 @@ class Registry:
         A manifest gets the reference's tag, unless the reference has a digest too that is another's: so a whole image
         is pushed with one reference `host/name:tag@digest-of-the-root`, children first.
 
-        `mount_from` names repositories of the same registry that have the blob already.
+        `mount_from` names repositories of the same registry that have the blob already; those that the content's
+        labels tell of are tried as well.
 
         Raises:
             NotFound, PermissionDenied, Unauthenticated, Unavailable: as the server said.
@@ -182,7 +184,7 @@ class Registry:
             try:
                 if descriptor.media_type in oci.MANIFESTS | oci.INDEXES:
                     return upload.put_manifest()
-                return upload.put_blob(mount_from)
+                return upload.put_blob([*mount_from, *_sources(provider, descriptor, parsed.host)])
             except (errors.NotFound, errors.Unavailable) as exc:
                 failure = _worse(failure, exc)
         raise failure or _nobody(parsed, hosts.PUSH)
@@ -214,6 +216,24 @@ def parse(reference: str, *, target: bool = True) -> references.Reference:
     if target and not parsed.target:
         raise errors.InvalidArgument(f"invalid reference {reference[:200]!r}: object required: add :TAG or @DIGEST")
     return parsed
+
+
+@runtime_checkable
+class _Informed(Protocol):
+    """A provider that knows labels too."""
+
+    def info(self, digest: str) -> content.Info: ...
+
+
+def _sources(provider: content.Provider, descriptor: oci.Descriptor, host: str) -> list[str]:
+    """The repositories on a host from which our content came, as its labels say."""
+    if not isinstance(provider, _Informed):
+        return []
+    try:
+        told = provider.info(descriptor.digest).labels.get(f"{labels.DISTRIBUTION_SOURCE}{host}", "")
+    except errors.NotFound:
+        return []
+    return [each for each in told.split(",") if each][:_MOST_SOURCES]
 
 
 def _worse(before: errors.Error | None, now: errors.Error) -> errors.Error:

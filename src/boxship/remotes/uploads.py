@@ -89,6 +89,7 @@ class Upload:
 
     def _begin(self, mount_from: Sequence[str]) -> str | None:
         """The URL of an upload session; None when the blob was mounted instead."""
+        location: str | None = None
         for source in mount_from:
             if source == self._parsed.repository:
                 continue
@@ -99,7 +100,9 @@ class Upload:
                 if response.status == 201:
                     return None
                 if response.status == 202:
-                    return self._location(response)
+                    location = self._location(response)
+        if location is not None:
+            return location
         with self._send("POST", "blobs/uploads/", patient=self._patient) as response:
             replies.check(response, self._endpoint, f"push of {self._parsed.name}@{self._descriptor.digest}")
             return self._location(response)

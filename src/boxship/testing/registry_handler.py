@@ -30,6 +30,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = 1 << 16
+    _source: Iterator[bytes] | None = None
 
     def log_message(self, format: str, *args: Any) -> None:
         """Silence: the registry remembers what it saw."""
@@ -173,7 +174,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             yield piece
 
     def parse_request(self) -> bool:
-        self._source: Iterator[bytes] | None = None
+        self._source = None
         return super().parse_request()
 
     def _drain(self) -> None:

@@ -72,6 +72,15 @@ def test_a_blob_is_mounted_from_another_repository(server, remote, store):
     assert remote.push(f"{server.host}/a:t", parts[1], store, ["base"]) is True
 
 
+def test_labels_tell_where_a_blob_can_be_mounted_from(server, remote, store):
+    parts = image(store)
+    server.put_blob("base", LAYER)
+    key = f"containerd.io/distribution.source.{server.host}"
+    store.update(content.Info(digest=parts[0].digest, labels={key: "gone,base"}), [f"labels.{key}"])
+    assert remote.push(f"{server.host}/a:t", parts[0], store) is False
+    assert not server.requests("PUT")
+
+
 def test_an_upload_that_breaks_is_begun_again(server, remote, store):
     parts = image(store)
     server.fail(registries.Fault(method="PUT", path="uploads", times=2, status=503))

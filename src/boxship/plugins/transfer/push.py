@@ -28,6 +28,8 @@ def push(
     found = [descriptor for descriptor, _ in graph.walk(store, target, matcher)]
     blobs = [each for each in found if not graph.is_manifest(each) and each.media_type not in oci.FOREIGN_LAYERS]
     documents = [each for each in reversed(found) if graph.is_manifest(each)]
+    if "@" not in reference:
+        reference = f"{reference}@{target.digest}"  # the tag is the target's, not its children's
     _push_all(reference, blobs, registry, store, report)
     for document in documents:
         _push_one(reference, document, registry, store, report)
