@@ -62,6 +62,7 @@ def _live(birth: Birth) -> None:
         identity.set_limits(plan.process)
     inner = stage.console[1] if stage.console else None
     stdio = birth.stdio if inner is None else (inner, inner, inner)
+    stage.close_helpers()
     if plan.has_mount_namespace:
         _step("pivot_root", _pivot, plan, stage)
     inside.arrange_descriptors(stdio, birth.preserve)

@@ -28,6 +28,13 @@ class Stage:
             self._proc = procfs.open_private()
         return self._proc
 
+    def close_helpers(self) -> None:
+        """Let go of everything but the root: nothing of the machine may stay open behind the walls."""
+        for descriptor in (self.null, self.mask_folder, self._proc):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self.null = self.mask_folder = self._proc = -1
+
     def place(self, path: str, *, is_folder: bool) -> int:
         """What `path` is inside the root, made if it is missing, as an O_PATH descriptor."""
         maker = openat2.make_folders if is_folder else openat2.make_file
