@@ -395,7 +395,6 @@ def test_no_secret_crosses_hosts(status, challenge):
     ):
         blob = server.put_blob("a", BIG)
         other.put_blob("a", BIG)
-        server.fail(registries.Fault(path="/v2/", method="HEAD", times=0))
         with client(accounts={server.host: ("user", "SECRET"), other.host: ("user", "SECRET")}) as remote:
             fetch(remote, f"{server.host}/a", blob, length=1)  # so that the client has something to give away
             server.fail(
@@ -492,6 +491,19 @@ def test_redirects_in_a_circle_end(server, remote):
     )
     with pytest.raises(errors.Unavailable, match="more than 5 redirects"):
         fetch(remote, f"{server.host}/a", blob)
+
+
+def test_no_secret_is_logged(caplog):
+    caplog.set_level("DEBUG", "")
+    with registries.Registry(accounts={"user": "SECRET"}) as server, registries.Registry() as other:
+        blob = server.put_blob("a", BIG)
+        other.put_blob("a", BIG)
+        signed = f"{other.url}/v2/a/blobs/{blob.digest}?X-Signature=SECRET"
+        with client(accounts={server.host: ("user", "SECRET")}) as remote:
+            fetch(remote, f"{server.host}/a", blob, length=1)
+            server.fail(registries.Fault(path="blobs", status=307, headers={"Location": signed}))
+            fetch(remote, f"{server.host}/a", blob)
+    assert "SECRET" not in caplog.text
 
 
 def test_urls_are_redacted():
