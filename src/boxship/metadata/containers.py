@@ -47,7 +47,7 @@ class ContainersBook:
         return _container(row)
 
     def list(self, filters: Sequence[str] = ()) -> Sequence[containers.Container]:
-        wanted = fields.wanted(filters)
+        wanted = fields.wanted_records(filters)
         found = map(_container, self._rows.many(_ALL, (self._namespace,)))
         return [container for container in found if wanted.matches(fields.of_container(container))]
 

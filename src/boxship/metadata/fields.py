@@ -3,13 +3,21 @@
 from collections.abc import Sequence
 
 from boxship.core import containers, content, images, leases, snapshots
-from boxship.terms import filters
+from boxship.terms import errors, filters
 from boxship.terms.labels import Labels
 
 
 def wanted(texts: Sequence[str]) -> filters.Filter:
     """What a caller's filters let through. Raises InvalidArgument for a bad one."""
     return filters.parse_all(texts)
+
+
+def wanted_records(texts: Sequence[str]) -> filters.Filter:
+    """As `wanted`, for images, containers and leases: there containerd's message says its class twice."""
+    try:
+        return filters.parse_all(texts)
+    except errors.InvalidArgument as exc:
+        raise errors.InvalidArgument(str(exc)) from exc
 
 
 def of_image(image: images.Image) -> filters.Field:

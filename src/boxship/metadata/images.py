@@ -34,7 +34,7 @@ class ImagesBook:
         return self._get(self._rows, name)
 
     def list(self, filters: Sequence[str] = ()) -> Sequence[images.Image]:
-        wanted = fields.wanted(filters)
+        wanted = fields.wanted_records(filters)
         found = map(_image, self._rows.many(_ALL, (self._namespace,)))
         return [image for image in found if wanted.matches(fields.of_image(image))]
 

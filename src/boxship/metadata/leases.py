@@ -68,7 +68,7 @@ class LeasesBook:
             self._collect()
 
     def list(self, filters: Sequence[str] = ()) -> Sequence[leases.Lease]:
-        wanted = fields.wanted(filters)
+        wanted = fields.wanted_records(filters)
         sql = "SELECT id, labels, created_at FROM leases WHERE namespace = ? ORDER BY id"
         found = (
             leases.Lease(id=id, labels=checks.unpacked(labels), created_at=created_at)

@@ -27,6 +27,7 @@ FROM snapshots WHERE namespace = ? AND snapshotter = ? ORDER BY key"""
 _MAKE = """
 INSERT INTO snapshots (namespace, snapshotter, key, backend, parent, labels, created_at, updated_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
+_ANY = "SELECT 1 FROM snapshots WHERE namespace = ? AND snapshotter = ? LIMIT 1"
 _MANY = 32
 """From how many snapshots on one walk over the whole backend is cheaper than asking for each."""
 
@@ -286,6 +287,8 @@ class SnapshotsBook:
             self._hold(transaction, name)
             if transaction.one(_ONE, (self._namespace, self._name, name)):
                 return None
+            if not transaction.one(_ANY, (self._namespace, self._name)):
+                raise errors.NotFound(f"can not find snapshotter {checks.quoted(self._name)}")
             row = self._get(transaction, key)
             below = self._parent(transaction, row.parent or parent) if row.parent or parent else ""
             sql = """
