@@ -1,3 +1,4 @@
+# ruff: noqa: ASYNC109 - the timeout is part of the call: the server is told
 """gRPC for asyncio: `Channel` and `Stream` as in `client`, awaited.
 
     channel = await Channel.connect("unix:///run/boxship/boxship.sock")

@@ -74,7 +74,8 @@ class Port:
         self._leading = False
         self._followers: dict[threading.Lock, Exchange | None] = {}
         self._watched = False
-        self._armed = False
+        self._armed = False  # the poller looks after it now
+        self._known = False  # the poller has ever done so
         self._closed = False
         self._lost: Status | None = None
         self._on_close: list[Callable[[], None]] = []
@@ -143,15 +144,14 @@ class Port:
             exchange.cancel(ending)
             self.flush()
             self._release(exchange)
-            if self._leading and self._wake >= 0:
-                os.eventfd_write(self._wake, 1)
+            self._interrupt()
 
     def watch(self) -> None:
         """From now on read also when nobody waits. Under the lock."""
         if not self._watched:
             self._watched = True
             if not self._leading and self._lost is None:
-                self._arm()
+                self._look_after()
 
     def on_close(self, callback: Callable[[], None]) -> None:
         """Run the callback once, in any thread, when the connection is gone; at once when it already is."""
@@ -163,17 +163,17 @@ class Port:
         callback()
 
     def flush(self) -> None:
-        """Send what is prepared. Under the lock. What the socket does not take waits for `_read` or `_follow`."""
+        """Send what is prepared. Under the lock. What the socket does not take, the poller sends when it has room."""
         session, wire = self._session, self._wire
         try:
             while (data := session.take()) and self._lost is None:
                 if not wire.send(data):
                     session.hold()
+                    self._look_after()
                     return
                 if not session.waiting:
                     return
-                for exchange in session.resume():
-                    self._release(exchange)
+                self._resume()
         except OSError:
             wire.shut()  # whoever reads finds the end
 
@@ -190,21 +190,31 @@ class Port:
         if not leading:
             self._end(Status(_Code.CANCELLED, "the channel was closed"))
 
+    def _resume(self) -> None:
+        """The socket has taken what there was. Under the lock."""
+        for exchange in self._session.resume():
+            self._release(exchange)
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        """Let the leader look whether he is ready. Under the lock."""
+        if self._leading and self._wake >= 0:
+            os.eventfd_write(self._wake, 1)
+
     # -- leading --
 
     def _lead(self) -> None:
         """Under the lock."""
         self._leading = True
         if self._armed:
-            self._armed = False
-            _background().pause(self._wire.fileno())
+            self._look_after()
 
     def _read(self, ready: Callable[[], bool], deadline: float | None, *, interruptible: bool) -> None:
         """Read for all until `ready()`. Raises Status DEADLINE_EXCEEDED."""
         wire, lost = self._wire, False
         try:
             while not lost:
-                if interruptible or deadline is not None or wire.backlog:
+                if interruptible or deadline is not None:
                     if not self._readable(deadline):
                         with self.lock:
                             if ready():
@@ -246,33 +256,21 @@ class Port:
         return result
 
     def _readable(self, deadline: float | None) -> bool:
-        """Wait for data, for room to send (which is used), for `cancel`, or for the deadline."""
+        """Wait for data, for `cancel`, or for the deadline; whether there is data."""
         if self._poll is None:
             self._poll = select.poll()
             self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
             self._poll.register(self._wake, select.POLLIN)
-        descriptor = self._wire.fileno()
-        wanted = select.POLLIN | (select.POLLOUT if self._wire.backlog else 0)
-        self._poll.register(descriptor, wanted)
+            self._poll.register(self._wire.fileno(), select.POLLIN)
         rest = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
         readable = False
-        for ready, events in self._poll.poll(rest):
+        for ready, _ in self._poll.poll(rest):
             if ready == self._wake:
                 with contextlib.suppress(BlockingIOError):
                     os.eventfd_read(self._wake)
-                continue
-            if events & select.POLLOUT:
-                self._drain()
-            readable = bool(events & ~select.POLLOUT)
+            else:
+                readable = True
         return readable
-
-    def _drain(self) -> None:
-        """Send what the socket did not take before."""
-        with self.lock:
-            if self._wire.flush():
-                for exchange in self._session.resume():
-                    self._release(exchange)
-                self.flush()
 
     def _resign(self) -> None:
         with self.lock:
@@ -280,7 +278,7 @@ class Port:
             if self._followers:
                 self._pass_on()
             elif self._watched:
-                self._arm()
+                self._look_after()
 
     def _pass_on(self) -> None:
         """See to it that somebody leads while somebody follows. Under the lock."""
@@ -312,7 +310,7 @@ class Port:
             callback()
 
     def _dispose(self) -> None:
-        if self._watched:
+        if self._known:
             _background().forget(self._wire.fileno())
         self._wire.shut()
         self._wire.close()
@@ -332,8 +330,6 @@ class Port:
 
     def _follow(self, turn: threading.Lock, exchange: Exchange | None, deadline: float | None) -> None:
         """Wait for our turn: something has come, or we are to lead."""
-        if self._wire.backlog:
-            self._push()
         rest = -1.0 if deadline is None else max(0.0, deadline - time.monotonic())
         came = False
         try:
@@ -351,15 +347,6 @@ class Port:
             if self._followers.pop(turn, None) is None:
                 self._pass_on()  # our turn came while we gave up: let the next one have it
 
-    def _push(self) -> None:
-        """Another thread reads; the socket is full with what we send."""
-        waiting = select.poll()
-        waiting.register(self._wire.fileno(), select.POLLOUT)
-        while self._wire.backlog and self._lost is None:
-            waiting.poll(100)
-            with contextlib.suppress(OSError):
-                self._drain()
-
     def _release(self, exchange: Exchange | None) -> None:
         """Wake who waits for this. Under the lock."""
         if exchange is None:
@@ -373,15 +360,31 @@ class Port:
 
     # -- nobody waits --
 
-    def _arm(self) -> None:
-        self._armed = True
-        _background().watch(self._wire.fileno(), poller.READABLE, self._background_read)
+    def _look_after(self) -> None:
+        """Let the poller do what no thread of a caller does now. Under the lock."""
+        events = poller.WRITABLE if self._wire.backlog else 0
+        if self._watched and not self._leading:
+            events |= poller.READABLE
+        if events:
+            _background().watch(self._wire.fileno(), events, self._in_background)
+        elif self._armed:
+            _background().pause(self._wire.fileno())
+        self._armed = bool(events)
+        self._known = self._known or self._armed
 
-    def _background_read(self) -> None:
+    def _in_background(self) -> None:
         with self.lock:
-            if self._leading or self._lost is not None:
+            if self._lost is not None:
                 return
-            self._armed = False
+            try:
+                if self._wire.backlog and self._wire.flush():
+                    self._resume()
+                    self.flush()
+            except OSError:
+                self._wire.shut()  # whoever reads finds the end
+            if self._leading or not self._watched:
+                self._look_after()
+                return
             self._leading = True
         lost = False
         try:
