@@ -1,6 +1,7 @@
 """Capabilities: names, the five sets, and how a process comes to hold exactly those (capabilities(7))."""
 
 import ctypes
+import errno
 from collections.abc import Iterable
 
 from boxship.linux import calls, processes
@@ -84,11 +85,11 @@ def limit_bounding(bits: int) -> None:
         if bits >> number & 1:
             continue
         try:
-            held = in_bounding(number)
-        except OSError:
-            return
-        if held:
             processes.prctl(processes.PR_CAPBSET_DROP, number, name="PR_CAPBSET_DROP")
+        except OSError as failure:
+            if failure.errno == errno.EINVAL:  # past the last one that this kernel has
+                return
+            raise
 
 
 def put_ambient(bits: int) -> None:

@@ -1,10 +1,12 @@
 """Processes: prctl(2), pidfds, descriptors that must not live on, keyrings, scheduling, names."""
 
+import _signal  # type: ignore[import-not-found]
+import contextlib
 import ctypes
 import errno
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from boxship.linux import calls
 
@@ -33,7 +35,10 @@ _personality = calls.function("personality", ctypes.c_ulong)
 
 
 def prctl(option: int, second: int = 0, third: int = 0, fourth: int = 0, fifth: int = 0, *, name: str = "") -> int:
-    return calls.checked(_prctl(option, second, third, fourth, fifth), f"prctl {name or option}")
+    result = _prctl(option, second, third, fourth, fifth)
+    if result < 0:
+        raise calls.error(f"prctl {name or option}")
+    return result
 
 
 def set_dumpable(on: bool) -> None:
@@ -63,6 +68,29 @@ def set_name(name: bytes) -> None:
 def close_range(first: int, last: int = PIDFD_SELF_LIMIT, *, on_exec: bool = False) -> None:
     """Close the descriptors from `first` to `last`, or mark them to be closed by execve."""
     calls.syscall("close_range", first, last, CLOSE_RANGE_CLOEXEC if on_exec else 0)
+
+
+# Without the enums that `signal` makes of every number: it is called around each fork.
+_ALL_SIGNALS = tuple(sorted(map(int, signal.valid_signals())))
+
+
+@contextlib.contextmanager
+def signals_blocked() -> Iterator[None]:
+    """No signal is delivered to this thread meanwhile; a child forked in it starts with all of them blocked."""
+    former = _signal.pthread_sigmask(_signal.SIG_SETMASK, _ALL_SIGNALS)
+    try:
+        yield
+    finally:
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, former)
+
+
+def reset_signals() -> None:
+    """Default actions for all signals, none blocked, no wakeup descriptor: what a new program expects."""
+    _signal.set_wakeup_fd(-1)
+    for number in _ALL_SIGNALS:
+        if _signal.getsignal(number):  # neither SIG_DFL nor one that Python does not know
+            _signal.signal(number, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
 
 
 def send_signal(pidfd: int, number: int) -> None:

@@ -4,6 +4,7 @@ A letter is one byte of kind, then its content; a descriptor may be with it. The
 means that execve has happened, since it closes the inner end.
 """
 
+import os
 import socket
 from collections.abc import Callable
 
@@ -22,8 +23,11 @@ GO = b"G"
 
 
 class Channel:
-    def __init__(self, end: socket.socket) -> None:
+    """`listen` is given the descriptor of a seccomp listener when one comes."""
+
+    def __init__(self, end: socket.socket, *, listen: Callable[[int], None] = os.close) -> None:
         self._end = end
+        self._listen = listen
 
     def fileno(self) -> int:
         return self._end.fileno()
@@ -40,6 +44,9 @@ class Channel:
             message, descriptors = sockets.receive(self._end)
         except ConnectionResetError:
             return b"", b"", []
+        if message[:1] == LISTENER:
+            self._listen(descriptors[0])
+            return self.receive()
         return message[:1], message[1:], descriptors
 
     def expect(self, kind: bytes, *, warn: Callable[[str], None]) -> tuple[bytes, list[int]]:

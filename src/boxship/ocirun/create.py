@@ -9,7 +9,7 @@ from typing import Any
 
 from boxship.linux import cgroups, cgrouptree, processes, sockets
 from boxship.ocirun import channel as channels
-from boxship.ocirun import container, errors, hooks, init, plan, spawn
+from boxship.ocirun import container, errors, hooks, init, listeners, plan, spawn
 from boxship.ocirun.stage import Stage
 
 
@@ -120,7 +120,11 @@ def _bear(
     undo: contextlib.ExitStack,
 ) -> container.Container:
     ours, theirs = sockets.pair()
-    letters, inner = channels.Channel(ours), channels.Channel(theirs)
+    born: list[container.Container] = []
+    listen = listeners.sender(
+        made.process.seccomp, lambda: container.state(born[0], phase="creating"), lambda: born[0].pid
+    )
+    letters, inner = channels.Channel(ours, listen=listen), channels.Channel(theirs)
     undo.callback(letters.close)
     stage = Stage(
         rootfs=made.rootfs, cgroup_paths=cgroup.paths, warn=lambda text: inner.send(channels.WARNING, text.encode())
@@ -144,6 +148,7 @@ def _bear(
         id=made.id, bundle=bundle, rootfs=made.rootfs, spec=spec, pid=pid, pidfd=pidfd, cgroup=cgroup,
         created=time.time_ns(), letters=letters,
     )  # fmt: skip
+    born.append(box)
     spawn.set_oom_score(pid, made.process.oom_score_adj, warn)
     _accompany(box, made, letters, warn)
     if fifo is not None:

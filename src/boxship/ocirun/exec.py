@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from boxship.linux import cgroups, namespaces, processes, procfs, sockets
 from boxship.ocirun import channel as channels
-from boxship.ocirun import container, devices, errors, identity, inside, process, spawn, start
+from boxship.ocirun import container, devices, errors, identity, inside, listeners, process, spawn, start
 from boxship.ocirun.stage import Stage
 
 # entered by the maker for the moment of the clone; all others by the child, with one call
@@ -62,7 +62,9 @@ def execute(
         message = "cannot exec in a paused container (use --ignore-paused to override)"
         raise errors.SpecFault(message, step="exec")
     ours, theirs = sockets.pair()
-    letters, inner = channels.Channel(ours), channels.Channel(theirs)
+    born_pid: list[int] = []
+    listen = listeners.sender(made.seccomp, lambda: _state(box), lambda: born_pid[0])
+    letters, inner = channels.Channel(ours, listen=listen), channels.Channel(theirs)
     keyring = None if no_new_keyring else box.id
     try:
         born = _bear(box, made, inner, stdio, preserve_fds, keyring, cgroup or box.cgroup)
@@ -71,6 +73,7 @@ def execute(
         raise
     finally:
         theirs.close()
+    born_pid.append(born.pid)
     try:
         spawn.set_oom_score(born.pid, made.oom_score_adj, warn)
         if made.terminal:
@@ -82,6 +85,10 @@ def execute(
     finally:
         letters.close()
     return born
+
+
+def _state(box: Running) -> dict[str, Any]:
+    return {"ociVersion": box.spec.get("ociVersion") or "", "id": box.id, "status": "running", "pid": box.pid}
 
 
 def _end(born: container.Process) -> None:
@@ -200,7 +207,7 @@ def _live(entry: _Entry) -> None:
     inside.arrange_descriptors(stdio, entry.preserve)
     if made.terminal:
         inside.take_console(0)
-    path = inside.settle(made, stage.root, environment)
+    path = inside.settle(made, stage.root, environment, letters)
     inside.execute(made, path, environment)
 
 

@@ -81,20 +81,23 @@ def _attend(pidfd: int, write_in: int, read_out: int, message: bytes, timeout: A
     os.set_blocking(read_out, False)
     deadline = time.monotonic() + float(timeout) if timeout else math.inf
     said = b""
-    watched = {pidfd, read_out}
-    while pidfd in watched:
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    poll.register(read_out, select.POLLIN)
+    open_out, ended = True, False
+    while not ended:
         left = deadline - time.monotonic()
         if left <= 0:
             processes.send_signal(pidfd, signal.SIGKILL)
             processes.exit_status(pidfd)
             raise errors.Fault(f"hook ran past specified timeout of {float(timeout)}s", step="hook")
-        ready, _, _ = select.select(watched, (), (), None if left == math.inf else left)
-        watched.difference_update({pidfd} & set(ready))
-        if read_out in watched:
-            chunk = _chunk(read_out)
-            if chunk == b"":
-                watched.discard(read_out)
-            said = (said + (chunk or b""))[-OUTPUT_LIMIT:]
+        ready = poll.poll(None if left == math.inf else left * 1000)
+        ended = any(descriptor == pidfd for descriptor, _ in ready)
+        chunk = _chunk(read_out) if open_out else None
+        if chunk == b"":
+            open_out = False
+            poll.unregister(read_out)
+        said = (said + (chunk or b""))[-OUTPUT_LIMIT:]
     status = processes.exit_status(pidfd)
     if status:
         how = f"exit status {status}" if status <= 128 else f"signal {status - 128}"

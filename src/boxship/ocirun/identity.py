@@ -93,12 +93,18 @@ def enter_folder(root: int, path: str) -> None:
         raise calls.error("current working directory is outside of container mount namespace root", path, errno.EPERM)
 
 
-def become(process: Process, root: int) -> None:
-    """Take the user's ids and the capability sets, and enter the working folder."""
+def become(process: Process, root: int) -> int | None:
+    """Take the user's ids and the capability sets, and enter the working folder.
+
+    Without no_new_privs the filter comes first, while there is the privilege to load it; its listener is returned.
+    """
+    listener: int | None = None
     if process.no_new_privileges:
         processes.set_no_new_privileges()
     if process.seccomp is not None and not process.no_new_privileges:
-        seccomp.load(process.seccomp)  # later the privilege for it is gone
+        listens = bool(process.seccomp.listener)
+        loaded = seccomp.load(process.seccomp, listen=listens)
+        listener = loaded if listens else None
     sets = process.capabilities
     if sets is not None:
         _capability_step(capabilities.limit_bounding, sets.bounding)
@@ -112,6 +118,7 @@ def become(process: Process, root: int) -> None:
         _capability_step(capabilities.put, sets.effective, sets.permitted, sets.inheritable)
         _capability_step(capabilities.put_ambient, sets.ambient)
     os.umask(process.umask)
+    return listener
 
 
 def _capability_step(function: object, *bits: int) -> None:

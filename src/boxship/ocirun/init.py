@@ -73,7 +73,7 @@ def _live(birth: Birth) -> None:
     if hooks.wanted(birth.spec, "startContainer"):
         path = _wait_with_hooks(birth, gate, environment)
     else:
-        path = inside.settle(plan.process, stage.root, environment)
+        path = inside.settle(plan.process, stage.root, environment, letters)
         _wait(birth, gate)
     inside.execute(plan.process, path, environment)
 
@@ -222,4 +222,4 @@ def _wait_with_hooks(birth: Birth, gate: int | None, environment: dict[bytes, by
     """StartContainer hooks run as root of the container, so the user changes only after them."""
     _wait(birth, gate)
     hooks.run(birth.spec, "startContainer", _state(birth, "created"))
-    return inside.settle(birth.plan.process, birth.stage.root, environment)
+    return inside.settle(birth.plan.process, birth.stage.root, environment, birth.letters)

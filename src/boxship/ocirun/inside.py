@@ -4,6 +4,7 @@ From here on the process must be quiet: it loads nothing, and after the pivot it
 specification names. Everything it needs was imported by its parent, and the import machinery is taken away.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -24,19 +25,14 @@ def forget_imports() -> None:
     sys.path_hooks.clear()
     sys.path.clear()
     sys.path_importer_cache.clear()
+    gc.disable()  # a collection would touch, and so copy, each page that is shared with the parent
 
 
 def forget_signals() -> None:
     """The parent's handlers, wakeup descriptor, ignored and blocked signals are not the container's."""
-    signal.set_wakeup_fd(-1)
-    for number in signal.valid_signals():
-        if number in {signal.SIGKILL, signal.SIGSTOP}:
-            continue
-        if signal.getsignal(number) not in {signal.SIG_DFL, None}:
-            signal.signal(number, signal.SIG_DFL)
+    processes.reset_signals()
     for number in _ENDING:
         signal.signal(number, _end)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _end(number: int, frame: object) -> None:  # noqa: ARG001
@@ -106,15 +102,22 @@ def prepare_environment(process: Process, home: str) -> dict[bytes, bytes]:
 
 def execute(process: Process, path: str, environment: dict[bytes, bytes]) -> None:
     """The last step: the filter, then the program. Raises Fault."""
-    if process.seccomp is not None and process.no_new_privileges:
-        seccomp.load(process.seccomp)
+    prepared = process.seccomp
+    if prepared is not None and process.no_new_privileges and not prepared.listener:
+        seccomp.load(prepared)
     try:
         os.execve(os.fsencode(path), [os.fsencode(word) for word in process.args], environment)
     except OSError as failure:
         raise programs.refused(path, failure) from None
 
 
-def settle(process: Process, root: int, environment: dict[bytes, bytes]) -> str:
+def settle(process: Process, root: int, environment: dict[bytes, bytes], letters: channels.Channel) -> str:
     """Become the user in the working folder, and find the program as that user would; its path."""
-    identity.become(process, root)
+    listener = identity.become(process, root)
+    if process.seccomp is not None and process.no_new_privileges and process.seccomp.listener:
+        # early, since whoever gets the notifications must have the descriptor before the program runs
+        listener = seccomp.load(process.seccomp, listen=True)
+    if listener is not None:
+        letters.send(channels.LISTENER, b"", listener)
+        os.close(listener)
     return programs.find(process.args[0], {os.fsdecode(k): os.fsdecode(v) for k, v in environment.items()})

@@ -280,8 +280,9 @@ def _operations(
     spec: Mapping[str, Any], folder: str, tree: cgrouptree.Tree, *, has_user: bool, namespaced: bool
 ) -> Iterator[Operation]:
     linux = spec.get("linux") or {}
-    yield rootfs.SetPropagation(flags=_propagation(linux, mounts.MS_SLAVE | mounts.MS_REC))
-    yield rootfs.EnterRoot(rootfs=folder)
+    propagation = _propagation(linux, mounts.MS_SLAVE | mounts.MS_REC)
+    yield rootfs.SetPropagation(flags=propagation)
+    yield rootfs.EnterRoot(rootfs=folder, parent_may_be_shared=bool(propagation & mounts.MS_SHARED))
     for item in spec.get("mounts") or ():
         yield mount_operation(item, tree, namespaced=namespaced, linux=linux)
     if _makes_devices(spec):

@@ -31,12 +31,14 @@ class EnterRoot:
     """Bind the root over itself, since only a mount can become `/`. The working folder is the root by now."""
 
     rootfs: str
+    parent_may_be_shared: bool = False
 
     def describe(self) -> str:
         return f"bind root {self.rootfs} over itself"
 
     def execute(self, stage: Stage) -> None:
-        _make_parent_private()
+        if self.parent_may_be_shared:
+            _make_parent_private()
         stage.root = mountfds.open_tree(calls.AT_FDCWD, ".", recursive=True)
         mountfds.move_to_path(stage.root, ".")
 

@@ -58,15 +58,14 @@ def spawn(
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """No signal handler runs in the child before it has taken them off; nobody may trace it."""
-    former = signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
     dumpable = processes.prctl(processes.PR_GET_DUMPABLE, name="PR_GET_DUMPABLE")
-    processes.set_dumpable(False)
-    try:
-        yield
-    finally:
-        if dumpable == 1:
-            processes.set_dumpable(True)
-        signal.pthread_sigmask(signal.SIG_SETMASK, former)
+    with processes.signals_blocked():
+        processes.set_dumpable(False)
+        try:
+            yield
+        finally:
+            if dumpable == 1:
+                processes.set_dumpable(True)
 
 
 def _clone_flags(made: plan.Plan) -> int:
