@@ -64,6 +64,7 @@ class Entry(NamedTuple):
 
 _HEADER = struct.Struct("100s8s8s8s12s12s8sc100s8s64x8s8s155s12x")
 _ZEROS = bytes(BLOCK)
+_NOTHING = memoryview(b"")
 _XATTR = b"SCHILY.xattr."
 _KINDS = {kind.value: kind for kind in Kind if kind is not Kind.UNKNOWN} | {
     b"\0": Kind.FILE,
@@ -114,10 +115,22 @@ class Reader:
             if flag != b"g":
                 special[flag] = data
 
+    def take(self) -> memoryview:
+        """Some of the current entry's stored bytes that have not been taken yet; empty when there are no more."""
+        if not self._left:
+            return _NOTHING
+        if self._at >= len(self._chunk) and not self._fill():
+            raise Malformed("archive/tar: unexpected EOF")
+        view = memoryview(self._chunk)[self._at : self._at + self._left]
+        size = len(view)
+        self._at += size
+        self._left -= size
+        return view
+
     def chunks(self) -> Iterator[memoryview]:
-        """The stored bytes of the current entry that have not been taken yet, as they come."""
+        """What `take` gives, until there is no more."""
         while self._left:
-            yield self._take(self._left)
+            yield self.take()
 
     def read(self, limit: int) -> bytes:
         """All the stored bytes of the current entry. Raises ResourceExhausted when there are more than `limit`."""
@@ -138,15 +151,6 @@ class Reader:
         self._at = 0
         return bool(self._chunk)
 
-    def _take(self, limit: int) -> memoryview:
-        """Some payload bytes, at least one, no more than `limit`."""
-        if self._at >= len(self._chunk) and not self._fill():
-            raise Malformed("archive/tar: unexpected EOF")
-        view = memoryview(self._chunk)[self._at : self._at + limit]
-        self._at += len(view)
-        self._left -= len(view)
-        return view
-
     def _skip(self) -> None:
         padding = self._padding
         self._left += padding
@@ -158,7 +162,7 @@ class Reader:
             return
         try:
             while self._left:
-                self._take(self._left)
+                self.take()
         except Malformed:
             if self._left > padding:
                 raise
@@ -229,6 +233,7 @@ class Reader:
         number = self._number
         device = kind is Kind.CHARACTER or kind is Kind.BLOCK
         stored = tar_headers.number(size)
+        offset = self._base + self._at
         entry = Entry(
             kind,
             name,
@@ -240,37 +245,28 @@ class Reader:
             tar_headers.number(mtime) * SECOND,
             (number(major), number(minor)) if device else (0, 0),
             _NO_XATTRS,
-            self._base + self._at,
+            offset,
             stored,
         )
-        if special or flag not in b"0125346":
-            return self._unusual(entry, flag, block, special)
-        if kind is Kind.FILE:
-            if not 0 <= stored <= tar_headers.MAX_SIZE:
-                raise Malformed(f"archive/tar: invalid tar header: size {stored}")
-            self._left = stored
-            self._padding = -stored % BLOCK
-            return entry
-        return entry._replace(size=0, stored=0) if stored else entry
-
-    def _unusual(self, entry: Entry, flag: bytes, block: bytes, special: Mapping[bytes, bytes]) -> Entry:
-        """The rest of an entry that has special headers or a rare type flag."""
-        records = tar_headers.pax_records(special[b"x"]) if b"x" in special else []
+        records: list[tuple[bytes, bytes]] = []
         if special:
+            if b"x" in special:
+                records = tar_headers.pax_records(special[b"x"])
             entry = _with_special(entry, records, special)
-        if not 0 <= entry.size <= tar_headers.MAX_SIZE:
-            raise Malformed(f"archive/tar: invalid tar header: size {entry.size}")
+            stored = entry.size
+        if not 0 <= stored <= tar_headers.MAX_SIZE:
+            raise Malformed(f"archive/tar: invalid tar header: size {stored}")
         if flag == b"\0" and entry.name.endswith(b"/"):
-            entry = entry._replace(kind=Kind.DIRECTORY)
-        if entry.kind in _WITHOUT_PAYLOAD:
-            return entry._replace(size=0, stored=0)
-        self._left = entry.size
-        self._padding = -entry.size % BLOCK
+            entry = entry._replace(kind=(kind := Kind.DIRECTORY))
+        if kind in _WITHOUT_PAYLOAD:
+            return entry._replace(size=0, stored=0) if stored else entry
+        self._left = stored
+        self._padding = -stored % BLOCK
         if flag == b"S":
             return self._old_sparse(entry, block)
         if any(key.startswith(b"GNU.sparse.") for key, _ in records):
             return self._pax_sparse(entry, records)
-        return entry._replace(stored=entry.size)
+        return entry
 
     def _old_sparse(self, entry: Entry, block: bytes) -> Entry:
         """GNU's own format: four extents in the header, more in blocks that follow it."""
@@ -338,27 +334,29 @@ class Reader:
 
 def _with_special(entry: Entry, records: list[tuple[bytes, bytes]], special: Mapping[bytes, bytes]) -> Entry:
     """The entry as the headers before it say. An empty value leaves what the plain header has."""
-    changed: dict[str, Any] = {}
+    values: list[Any] = list(entry)
     xattrs: dict[bytes, bytes] = {}
     for key, value in records:
-        if key.startswith(_XATTR):
+        if (attribute := _PAX.get(key)) is not None:
+            if value:
+                values[attribute[0]] = attribute[1](value)
+        elif key.startswith(_XATTR):
             xattrs[key[len(_XATTR) :]] = value
-        elif (attribute := _PAX.get(key)) and value:
-            name, convert = attribute
-            changed[name] = convert(value)
-    for flag, name in ((b"L", "name"), (b"K", "linkname")):
+    for flag, index in ((b"L", 1), (b"K", 2)):
         if text := special.get(flag, b"").partition(b"\0")[0]:
-            changed[name] = text
+            values[index] = text
     if xattrs:
-        changed["xattrs"] = xattrs
-    return entry._replace(**changed)
+        values[9] = xattrs
+    values[11] = values[6]
+    return Entry._make(values)
 
 
-_PAX: Mapping[bytes, tuple[str, Callable[[bytes], Any]]] = {
-    b"path": ("name", bytes),
-    b"linkpath": ("linkname", bytes),
-    b"size": ("size", lambda text: tar_headers.decimal(text, "size")),
-    b"uid": ("uid", lambda text: tar_headers.decimal(text, "uid")),
-    b"gid": ("gid", lambda text: tar_headers.decimal(text, "gid")),
-    b"mtime": ("mtime", tar_headers.nanoseconds),
+_PAX: Mapping[bytes, tuple[int, Callable[[bytes], Any]]] = {
+    b"path": (1, bytes),
+    b"linkpath": (2, bytes),
+    b"uid": (4, lambda text: tar_headers.decimal(text, "uid")),
+    b"gid": (5, lambda text: tar_headers.decimal(text, "gid")),
+    b"size": (6, lambda text: tar_headers.decimal(text, "size")),
+    b"mtime": (7, tar_headers.nanoseconds),
 }
+"""Which field of an entry a record overrides, and how it is read."""

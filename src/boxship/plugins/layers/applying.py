@@ -129,7 +129,7 @@ class Applier:
             descriptor = os.open(name, _CREATE, entry.mode, dir_fd=folder.descriptor)
         try:
             if entry.sparse is None:
-                for chunk in reader.chunks():
+                while chunk := reader.take():
                     done = os.write(descriptor, chunk)
                     while done < len(chunk):
                         done += os.write(descriptor, chunk[done:])

@@ -15,8 +15,8 @@ from boxship.terms import errors, oci
 
 Read = Callable[[int], bytes]
 
-PIECE = 1 << 20
-"""Bytes of output of one step, about."""
+PIECE = 256 << 10
+"""Bytes of output of one step, about: little enough to stay in the processor's cache until it is written."""
 
 MAX_WINDOW = 128 << 20
 """The most memory that a zstd stream may ask for (`zstd --long` goes as far)."""
