@@ -1,6 +1,6 @@
 """The kinds of parts that a daemon is made of, by containerd's names for them, each with what its parts are.
 
-A part of another distribution registers under one of these (see wiring.assembly.strangers).
+A part of another distribution registers under one of these (see wiring.strangers).
 """
 
 from collections.abc import Callable

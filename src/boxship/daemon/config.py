@@ -17,7 +17,7 @@ from boxship.wiring import sections
 
 DEFAULT_PATH = "/etc/boxship/config.toml"
 _LARGEST = 4 << 20
-_ADDED = {"disabled_plugins", "required_plugins", "foreign_shims", "imports"}
+_ADDED = {"disabled_plugins", "required_plugins", "imports"}
 _REPLACED = {"plugins", "proxy_plugins", "stream_processors"}
 # What older versions of containerd had and nobody needs to be told of.
 _FORGOTTEN = {"plugin_dir", "subreaper", "no_subreaper"}

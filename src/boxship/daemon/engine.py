@@ -1,5 +1,6 @@
 """An engine: the parts of a daemon, made and answering. With listeners it is boxshipd, without them it is embedded."""
 
+import contextlib
 import logging
 import os
 import socket
@@ -13,7 +14,7 @@ from boxship.daemon import builtins, introspect, listeners, locks, settings
 from boxship.rpc import server
 from boxship.wire import errors as wire_errors
 from boxship.wire import methods
-from boxship.wiring import assembly, parts
+from boxship.wiring import assembly, parts, strangers
 
 _log = logging.getLogger(__name__)
 SWITCH_INTERVAL = 0.0002  # seconds; with Python's 5 ms a short call behind a long computation takes 10 ms
@@ -40,6 +41,7 @@ class Engine:
         self.settings = told
         self._locks: list[locks.FolderLock] = []
         self._servers: dict[str, server.Server] = {}
+        self._sockets: list[str] = []
         self.assembly = assembly.Assembly()
         sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_INTERVAL))
         try:
@@ -59,12 +61,12 @@ class Engine:
     def listen_to_shims(self) -> None:
         """Raises listeners.Refused."""
         ttrpc = self.settings.ttrpc
-        self._servers["ttrpc"].serve(listeners.unix(ttrpc.address, uid=ttrpc.uid, gid=ttrpc.gid), protocol="ttrpc")
+        self._servers["ttrpc"].serve(self._socket(ttrpc.address, ttrpc.uid, ttrpc.gid), protocol="ttrpc")
 
     def listen_to_clients(self) -> None:
         """Raises listeners.Refused."""
         grpc = self.settings.grpc
-        self._servers["grpc"].serve(listeners.unix(grpc.address, uid=grpc.uid, gid=grpc.gid), protocol="grpc")
+        self._servers["grpc"].serve(self._socket(grpc.address, grpc.uid, grpc.gid), protocol="grpc")
         if grpc.tcp_address:
             context = None
             if grpc.tcp_tls_cert or grpc.tcp_tls_key or grpc.tcp_tls_ca:
@@ -73,6 +75,10 @@ class Engine:
 
     def close(self, grace: float = 5.0) -> None:
         """Answer what is being asked for at most `grace` seconds, then let everything go. Containers go on."""
+        for path in self._sockets:  # first, so that nobody comes while we go
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        self._sockets.clear()
         health: Any = self.assembly.all(kinds.GRPC).get("healthcheck")
         if health is not None:
             health.stop()
@@ -89,6 +95,11 @@ class Engine:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def _socket(self, address: str, uid: int, gid: int) -> socket.socket:
+        made = listeners.unix(address, uid=uid, gid=gid)
+        self._sockets.append(address.removeprefix("unix://"))
+        return made
+
     def _take_folders(self) -> None:
         for folder, mode in ((self.settings.root, 0o700), (self.settings.state, 0o711)):
             listeners.folder(folder, mode)
@@ -104,7 +115,7 @@ class Engine:
         itself = introspect.Introspection(places.folder(kinds.GRPC, "introspection"))
         disabled = frozenset(self.settings.disabled_plugins)
         self.assembly = assembly.assemble(
-            (*builtins.BUILTINS, *assembly.strangers()),
+            (*builtins.BUILTINS, *strangers.found()),
             disabled=lambda uri: uri in disabled,
             settings=self.settings.plugins,
             given=(_given(kinds.PLACES, places), _given(kinds.INTROSPECTION, itself)),

@@ -3,8 +3,11 @@
 import contextlib
 import os
 import socket
-import ssl
 import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
 
 _LONGEST = 107  # bytes of sun_path without the NUL (unix(7))
 _BACKLOG = 512
@@ -55,12 +58,14 @@ def tcp(address: str) -> socket.socket:
         raise Refused(f"cannot listen on {address}: {exc.strerror or exc}") from exc
 
 
-def tls(certificate: str, key: str, authority: str = "") -> ssl.SSLContext:
+def tls(certificate: str, key: str, authority: str = "") -> "ssl.SSLContext":
     """What TLS needs; with an authority, clients must show a certificate of it.
 
     Raises:
         Refused: a file cannot be read or used.
     """
+    import ssl  # costs 2 MB, and few listen on TCP
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["h2"])

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import ctypes
 import faulthandler
 import gc
 import logging
@@ -108,6 +109,8 @@ def _settle() -> None:
     """What has been made until now stays: the collector need not look at it again, and forks share it."""
     gc.collect()
     gc.freeze()
+    with contextlib.suppress(AttributeError):  # not in every C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def show_default(_options: argparse.Namespace) -> int:

@@ -71,7 +71,6 @@ class Settings:
     Attributes:
         plugins: settings of parts by their URIs, such as `io.containerd.snapshotter.v1.overlayfs`.
         timeouts: durations by containerd's names, such as `io.containerd.timeout.shim.load`.
-        foreign_shims: runtime names whose shim is found on PATH, though ours would serve them.
     """
 
     root: str = "/var/lib/boxship"
@@ -80,7 +79,6 @@ class Settings:
     oom_score: int = 0
     disabled_plugins: tuple[str, ...] = ()
     required_plugins: tuple[str, ...] = ()
-    foreign_shims: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()
     grpc: Grpc = field(default_factory=Grpc)
     ttrpc: Ttrpc = field(default_factory=Ttrpc)

@@ -3,27 +3,12 @@
 import logging
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from importlib import metadata
 from typing import Any, TypeVar
 
 from boxship.wiring import graph, kinds, parts, sections
 
 T = TypeVar("T")
-ENTRY_POINTS = "boxship.plugins"
 _log = logging.getLogger(__name__)
-
-
-def strangers() -> list[parts.Builtin]:
-    """Parts that other distributions bring along, by the entry-point group `boxship.plugins`.
-
-    An entry is named by the part's whole uri (`io.containerd.snapshotter.v1.mine = my.module:REGISTRATION`), so that
-    a disabled one is never imported.
-    """
-    found = []
-    for entry in metadata.entry_points(group=ENTRY_POINTS):
-        kind, _, name = entry.name.rpartition(".")
-        found.append(parts.Builtin(kind, name, entry.value))
-    return found
 
 
 class Assembly:

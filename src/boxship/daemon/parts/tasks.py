@@ -8,6 +8,7 @@ from pathlib import Path
 
 from boxship.core import kinds
 from boxship.plugins.tasks import service
+from boxship.terms import platforms
 from boxship.wiring import parts
 from boxship.zygote import client as zygote
 
@@ -42,6 +43,7 @@ def _make(config: Config, needs: parts.Needs) -> service.TaskService:
         debug=logging.getLogger().isEnabledFor(logging.DEBUG),
     )
     made.recover()
+    needs.tell(parts.About(platforms=(str(platforms.default()),)))
     return made
 
 
