@@ -106,8 +106,10 @@ class Database:
         self._roots = (*self._roots, roots)
 
     def close(self) -> None:
-        """Close the file, with a fresh copy beside it."""
+        """Close the file, with a fresh copy beside it. Closing again does nothing."""
         with self._collecting:
+            if self.rows.is_closed:
+                return
             repair.save_copy(self.rows)
             self.rows.close()
             repair.seal(self._path)

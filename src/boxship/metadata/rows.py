@@ -98,6 +98,10 @@ class Rows:
         self._numbers_end = 0
         self._numbers_lock = threading.Lock()
 
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
     def on_mutation(self, callback: Callable[[bool], None]) -> None:
         """`callback` runs after each write, in the writing thread, with whether there is something to collect."""
         self._watchers = (*self._watchers, callback)
