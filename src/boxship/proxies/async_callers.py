@@ -25,8 +25,13 @@ class Channel(Protocol):
         metadata: Mapping[str, str],
         timeout: float | None = None,  # noqa: ASYNC109 - it is the call's deadline, told to the server
     ) -> Any: ...
-    def stream(
-        self, method: Method, request: Any, *, metadata: Mapping[str, str], timeout: float | None = None
+    async def stream(
+        self,
+        method: Method,
+        request: Any,
+        *,
+        metadata: Mapping[str, str],
+        timeout: float | None = None,  # noqa: ASYNC109 - as above
     ) -> Any: ...
 
 
@@ -58,8 +63,11 @@ class AsyncCaller(callers.Bound):
 
         return asyncio.ensure_future(wait())
 
-    def stream(self, method: Method, request: Any = None) -> "AsyncConversation":
-        return AsyncConversation(self.channel.stream(method, request, metadata=self.headers))
+    async def stream(self, method: Method, request: Any = None) -> "AsyncConversation":
+        try:
+            return AsyncConversation(await self.channel.stream(method, request, metadata=self.headers))
+        except status.Status as ended:
+            raise wire.from_status(ended) from ended
 
 
 class AsyncConversation:

@@ -83,7 +83,10 @@ class Caller(Bound):
         return result
 
     def stream(self, method: Method, request: Any = None) -> "Conversation":
-        return Conversation(self.channel.stream(method, request, metadata=self.headers))
+        try:
+            return Conversation(self.channel.stream(method, request, metadata=self.headers))
+        except status.Status as ended:
+            raise wire.from_status(ended) from ended
 
 
 class Conversation:

@@ -23,7 +23,7 @@ class ContainersProxy:
         """As a stream, so that no list is too long for a message; at once from a server that knows no stream."""
         request = pb.ListContainersRequest(filters=filters)
         try:
-            async with self._caller.stream(_METHODS["ListStream"], request) as answers:
+            async with await self._caller.stream(_METHODS["ListStream"], request) as answers:
                 return [wire.value(each.container) async for each in answers]
         except errors.NotImplemented:
             answer = await self._caller.call(_METHODS["List"], request)

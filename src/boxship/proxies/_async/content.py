@@ -28,7 +28,7 @@ class ContentProxy:
         return wire.value((await self._caller.call(_METHODS["Update"], request)).info)
 
     async def walk(self, filters: Sequence[str] = ()) -> AsyncIterator[content.Info]:
-        async with self._caller.stream(_METHODS["List"], pb.ListContentRequest(filters=filters)) as answers:
+        async with await self._caller.stream(_METHODS["List"], pb.ListContentRequest(filters=filters)) as answers:
             async for answer in answers:
                 for each in answer.info:
                     yield wire.value(each)
@@ -43,7 +43,7 @@ class ContentProxy:
     async def writer(self, ref: str, *, total: int = 0, expected: str = "") -> "Writer":
         if not ref:
             raise errors.InvalidArgument("ref must not be empty")
-        writer = Writer(self._caller.stream(_METHODS["Write"]), ref, total, expected)
+        writer = Writer(await self._caller.stream(_METHODS["Write"]), ref, total, expected)
         await writer.open()
         return writer
 
@@ -75,7 +75,7 @@ class Reader:
         if size <= 0:
             return b""
         request = pb.ReadContentRequest(digest=self._digest, offset=offset, size=size)
-        async with self._caller.stream(_METHODS["Read"], request) as answers:
+        async with await self._caller.stream(_METHODS["Read"], request) as answers:
             parts = [answer.data async for answer in answers]
         return parts[0] if len(parts) == 1 else b"".join(parts)
 

@@ -56,7 +56,7 @@ class SnapshotsProxy:
 
     async def walk(self, filters: Sequence[str] = ()) -> AsyncIterator[snapshots.Info]:
         request = pb.ListSnapshotsRequest(snapshotter=self.name, filters=filters)
-        async with self._caller.stream(_METHODS["List"], request) as answers:
+        async with await self._caller.stream(_METHODS["List"], request) as answers:
             async for answer in answers:
                 for each in answer.info:
                     yield wire.value(each)
