@@ -14,6 +14,7 @@ from boxship.shim import later, leftovers, loop, rootfs, runtimes, stdio
 from boxship.shim.processes import Process, Status
 from boxship.terms import errors
 
+_LOOKS, _LOOK_SECONDS = 5, 0.05
 Ended = Callable[["Container", Process], None]
 
 
@@ -64,7 +65,16 @@ class Container:
         except OSError:
             return
         self._oom = watch
-        self._loop.watch(watch.fileno(), loop.IN, lambda _events: told() if watch.read() else None)
+
+        def look(again: int = _LOOKS) -> None:
+            """The kernel tells (of version 1) before it counts, so nothing new means to look again in a moment."""
+            if self._oom is watch:
+                if watch.read():
+                    told()
+                elif again:
+                    self._loop.later(_LOOK_SECONDS, lambda: look(again - 1))
+
+        self._loop.watch(watch.fileno(), loop.IN, lambda _events: look())
 
     def process(self, id: str) -> Process:
         """Raises NotFound."""

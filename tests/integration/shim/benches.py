@@ -4,13 +4,15 @@ import contextlib
 import json
 import os
 import pathlib
+import select
 import shutil
 import socket
 import threading
+import time
 
-from boxship.api import any_pb2, runc_options_pb2, task_v3_pb2, ttrpc_events_pb2
+from boxship.api import any_pb2, event_types_pb2, runc_options_pb2, task_v3_pb2, ttrpc_events_pb2
 from boxship.rpc.ttrpc import client, server
-from boxship.shim import endpoint
+from boxship.shim import endpoint, leftovers
 from boxship.wire import methods
 
 BUSYBOX = pathlib.Path("/bin/busybox")
@@ -91,7 +93,11 @@ class Tasks:
         self._table = methods.of(edition.DESCRIPTOR.services_by_name["Task"])
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(20)
-        self._socket.connect(path)
+        try:
+            self._socket.connect(path)
+        except OSError:
+            self._socket.close()
+            raise
         self._protocol = client.ClientConnection()
         self._answers = {}
 
@@ -179,9 +185,32 @@ class Bench:
         os.mkfifo(path)
         return str(path)
 
+    @staticmethod
+    def exit(value):
+        return event_types_pb2.TaskExit.FromString(value)
+
+    def has_ended(self, timeout=10.0):
+        """Whether the shim's process is gone in time. Its parent may be slow to take note."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if leftovers.started_at(self.pid) is None:
+                return True
+            time.sleep(0.002)
+        return False
+
     def close(self):
-        with contextlib.suppress(OSError):
+        """End whatever a test left, and the shim."""
+        with contextlib.suppress(OSError, Failure):
             self.tasks.close()
+            tasks = Tasks(self.address)
+            for bundle in self.bundles:
+                with contextlib.suppress(Failure):
+                    tasks("Kill", id=bundle.name, signal=9, all=True)
+                    tasks("Wait", id=bundle.name)
+                with contextlib.suppress(Failure):
+                    tasks("Delete", id=bundle.name)
+            tasks("Shutdown", id="first")
+            tasks.close()
 
 
 def spec(id, args, *, terminal=False, namespaces=("pid", "ipc", "uts", "mount", "network"), **more):
@@ -220,3 +249,15 @@ def spec(id, args, *, terminal=False, namespaces=("pid", "ipc", "uts", "mount", 
         },
         **more,
     }
+
+
+def read_until_end(fd, timeout=15.0):
+    """Everything from a FIFO opened without waiting, until its writers are gone."""
+    said, deadline = b"", time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if select.select([fd], [], [], 0.2)[0]:
+            data = os.read(fd, 1 << 20)
+            if not data:
+                return said
+            said += data
+    raise AssertionError(f"no end, but {said[-200:]!r}")
