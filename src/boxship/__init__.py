@@ -10,18 +10,19 @@ halves. This package imports nothing by itself, so that every command loads only
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from boxship.client.opening import connect as connect
-    from boxship.client.opening import connect_async as connect_async
+    from boxship.client._async.opening import async_connect as connect_async
+    from boxship.client._sync.opening import connect as connect
     from boxship.daemon.embedding import embed as embed
     from boxship.daemon.embedding import embed_async as embed_async
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "connect", "connect_async", "embed", "embed_async"]
 
 _PUBLIC = {
-    "connect": "boxship.client.opening",
-    "connect_async": "boxship.client.opening",
-    "embed": "boxship.daemon.embedding",
-    "embed_async": "boxship.daemon.embedding",
+    "connect": ("boxship.client._sync.opening", "connect"),
+    "connect_async": ("boxship.client._async.opening", "async_connect"),
+    "embed": ("boxship.daemon.embedding", "embed"),
+    "embed_async": ("boxship.daemon.embedding", "embed_async"),
 }
 
 
@@ -30,4 +31,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'boxship' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(_PUBLIC[name]), name)
+    module, attribute = _PUBLIC[name]
+    return getattr(importlib.import_module(module), attribute)

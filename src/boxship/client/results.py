@@ -39,23 +39,6 @@ class State:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stats:
-    """What a container uses: `cpu` in nanoseconds of processor time since its start, sizes in bytes.
-
-    A limit of 0 means none. Fields that the kernel does not tell are 0.
-    """
-
-    timestamp: int
-    cpu: int = 0
-    memory: int = 0
-    memory_limit: int = 0
-    pids: int = 0
-    pids_limit: int = 0
-    read: int = 0
-    written: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Info:
     """A daemon and what it holds under one namespace.
 

@@ -26,6 +26,26 @@ def resolve_user(text: str, items: Sequence[mounts.Mount]) -> specs.User:
         return users.resolve(text, _read(root, "etc/passwd"), _read(root, "etc/group"))
 
 
+def resolve_user_of(text: str, pid: int) -> specs.User:
+    """The same with the files that a running process of the container sees.
+
+    Raises:
+        InvalidArgument: see `resolve_user`.
+        NotFound: the process is gone.
+        PermissionDenied: its files are for root to see.
+    """
+    try:
+        root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError as exc:
+        raise errors.NotFound(f"process {pid} of the container") from exc
+    except PermissionError as exc:
+        raise errors.PermissionDenied(f"/proc/{pid}/root: {exc.strerror}; run this as root") from exc
+    try:
+        return users.resolve(text, _read(root, "etc/passwd"), _read(root, "etc/group"))
+    finally:
+        os.close(root)
+
+
 @contextmanager
 def _mounted(items: Sequence[mounts.Mount]) -> Iterator[int]:
     folder = tempfile.mkdtemp(prefix="boxship-rootfs-")

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import BinaryIO, Self
 
 from boxship.core import tasks
@@ -44,10 +45,13 @@ class Streams:
         self._folder = tempfile.mkdtemp(prefix="boxship-fifo-", dir=folder)
         self._held: list[int] = []
         self._outputs: list[tuple[int, Sink]] = []
-        self._threads: list[threading.Thread] = []
         self._stdin = stdin
         self._input = -1
         self._on_stdin_end = on_stdin_end
+        self._lock = threading.Lock()
+        self._copying = 1  # threads that copy output, and `attach` that is still to come
+        self.ended: Future[None] = Future()
+        """Done when the outputs have ended and all that came has been taken."""
         self.io = tasks.IO(
             stdin=self._make_input() if stdin is not None else "",
             stdout=self._make_output("stdout", stdout) if stdout else "",
@@ -57,35 +61,31 @@ class Streams:
 
     def attach(self) -> None:
         """The shim has opened its ends: start copying. Call it once, after the task was created or the exec started."""
-        for descriptor in self._held:
-            os.close(descriptor)
-        self._held.clear()
-        for descriptor, sink in self._outputs:
-            os.set_blocking(descriptor, True)
-            self._start(self._copy_out, descriptor, sink)
-        self._outputs.clear()
+        self.expect()
+        self._let_go()
         if self._stdin is not None:
-            self._start(self._copy_in, self._stdin)
+            source, self._stdin = self._stdin, None
+            _start(self._copy_in, source)
+        self._one_less()
 
     def expect(self) -> None:
         """Start reading before the shim has opened its ends: for execs, whose FIFOs are opened while they start."""
         outputs, self._outputs = self._outputs, []
+        self._copying += len(outputs)
         for descriptor, sink in outputs:
             os.set_blocking(descriptor, True)
-            self._start(self._copy_out, descriptor, sink)
-
-    def wait(self, timeout: float | None = None) -> None:
-        """Until the outputs have ended."""
-        for thread in self._threads:
-            if thread.name != "stdin":
-                thread.join(timeout)
+            _start(self._copy_out, descriptor, sink)
 
     def close(self) -> None:
         """Let go of everything; the FIFOs vanish. Reading threads end when the shim closes its ends."""
-        for descriptor in (*self._held, *(each for each, _ in self._outputs)):
+        self._let_go()
+        for descriptor, _ in self._outputs:
             os.close(descriptor)
-        self._held.clear()
         self._outputs.clear()
+        if self._stdin is not None:
+            self._stdin = None
+            if self._input >= 0:
+                os.close(self._input)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self) -> Self:
@@ -104,24 +104,35 @@ class Streams:
     def _make_input(self) -> str:
         path = os.path.join(self._folder, "stdin")
         os.mkfifo(path, 0o600)
-        self._input = os.open(path, os.O_RDWR)
-        self._held.append(self._input)
+        # A reading end of ours, so that the writing one can be opened before the shim is there.
+        self._held.append(os.open(path, os.O_RDWR))
+        self._input = os.open(path, os.O_WRONLY)
         return path
 
-    def _start(self, target: Callable[..., None], *args: object) -> None:
-        name = "stdin" if target == self._copy_in else "output"
-        thread = threading.Thread(target=target, args=args, name=name, daemon=True)
-        if target == self._copy_in:
-            self._input = os.open(os.path.join(self._folder, "stdin"), os.O_WRONLY)
-        self._threads.append(thread)
-        thread.start()
+    def _let_go(self) -> None:
+        while self._held:
+            os.close(self._held.pop())
 
     def _copy_out(self, descriptor: int, sink: Sink) -> None:
         try:
             while data := os.read(descriptor, _CHUNK):
                 sink(data)
+        except BaseException as exc:  # whoever waits for the end gets it
+            self._one_less(exc)
+        else:
+            self._one_less()
         finally:
             os.close(descriptor)
+
+    def _one_less(self, failure: BaseException | None = None) -> None:
+        with self._lock:
+            self._copying -= 1
+            if self.ended.done():
+                return
+            if failure is not None:
+                self.ended.set_exception(failure)
+            elif not self._copying:
+                self.ended.set_result(None)
 
     def _copy_in(self, source: BinaryIO) -> None:
         try:
@@ -134,6 +145,10 @@ class Streams:
             os.close(self._input)
         if self._on_stdin_end:
             self._on_stdin_end()
+
+
+def _start(target: Callable[..., None], *args: object) -> None:
+    threading.Thread(target=target, args=args, name="boxship-stream", daemon=True).start()
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -1,11 +1,20 @@
 """What a caller may wish for a container, and the runtime spec that follows from it and the image."""
 
+import json
+import os
+import stat
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
+from typing import Any, TypedDict
 
-from boxship.core import mounts
-from boxship.terms import platforms
+from boxship.core import mounts, specs
+from boxship.terms import errors, oci, platforms
 from boxship.terms.typed import TypedBytes
+
+RUNTIME = "io.containerd.runc.v2"
+PROFILE_LIMIT = 1 << 20
+"""Bytes of a seccomp profile."""
+_NETWORKS = ("none", "host")
+_HOST_FILES = ("/etc/hosts", "/etc/resolv.conf")
 
 
 class Options(TypedDict, total=False):
@@ -60,11 +69,187 @@ class Options(TypedDict, total=False):
     log: str | None
 
 
+def spec(
+    namespace: str,
+    id: str,
+    config: oci.ImageConfig,
+    args: Sequence[str] | None,
+    wished: Options,
+    user: specs.User | None,
+) -> specs.Spec:
+    """The runtime spec of a container. Raises InvalidArgument for a wish that cannot be."""
+    made = specs.default(namespace, id)
+    specs.set_process(
+        made,
+        command(config, args, wished.get("entrypoint")),
+        env=[*config.env, *entries(wished.get("env", ()))],
+        cwd=wished.get("cwd") or _inside(config.working_dir),
+        user=user,
+        terminal=wished.get("terminal", False),
+    )
+    specs.set_hostname(made, wished.get("hostname") or id)
+    _share(made, wished.get("network", "none"))
+    specs.add_mounts(made, wished.get("mounts", ()))
+    specs.limit(made, memory=wished.get("memory"), cpus=wished.get("cpus"), pids=wished.get("pids_limit"))
+    if wished.get("read_only"):
+        specs.set_read_only(made)
+    _secure(made, wished)
+    return made
+
+
+def change_for_exec(
+    made: specs.Spec, args: Sequence[str], *, env: Sequence[str], cwd: str, terminal: bool, privileged: bool
+) -> None:
+    """Turn the process of a container's spec into another one that runs beside it."""
+    process = made["process"]
+    process["terminal"] = False
+    process.pop("consoleSize", None)
+    specs.set_process(made, args, env=env, cwd=cwd, terminal=terminal)
+    if privileged:
+        specs.change_capabilities(made, add=["ALL"])
+        process["noNewPrivileges"] = False
+
+
+def command(config: oci.ImageConfig, args: Sequence[str] | None, entrypoint: Sequence[str] | None) -> list[str]:
+    """What runs: the entrypoint, and behind it the arguments or else, with the image's entrypoint, the image's command."""
+    if entrypoint is None:
+        return [*config.entrypoint, *(args or config.cmd)]
+    return [*entrypoint, *(args or ())]
+
+
+def entries(env: Mapping[str, str] | Sequence[str]) -> list[str]:
+    """An environment as `NAME=value` entries."""
+    return [f"{name}={value}" for name, value in env.items()] if isinstance(env, Mapping) else list(env)
+
+
+def matcher(platform: str | platforms.Platform | None) -> platforms.Matcher:
+    """What runs where `platform` runs; this machine's without one. Raises InvalidArgument."""
+    if isinstance(platform, str):
+        platform = platforms.parse(platform)
+    return platforms.only(platform or platforms.default())
+
+
 def volume(text: str) -> mounts.Mount:
     """The bind mount that `SOURCE:TARGET[:ro]` asks for. Raises InvalidArgument."""
-    raise NotImplementedError
+    source, *rest = text.split(":")
+    if not source.startswith("/") or len(rest) not in {1, 2} or not rest[0].startswith("/"):
+        raise errors.InvalidArgument(f"volume {text!r}: it must look like /here:/there or /here:/there:ro")
+    wanted = [option for option in (rest[1].split(",") if len(rest) == 2 else []) if option]
+    if not {"ro", "rw"} & set(wanted):
+        wanted.append("rw")
+    return mounts.Mount(type="bind", source=source, target=rest[0], options=("rbind", *wanted))
 
 
 def mount_of(text: str) -> mounts.Mount:
     """The mount that `type=bind,src=/a,dst=/b,options=rbind:ro` asks for, as ctr's --mount. Raises InvalidArgument."""
-    raise NotImplementedError
+    found: dict[str, str] = {}
+    options: list[str] = []
+    for field in text.split(","):
+        name, equals, value = field.partition("=")
+        name = _MOUNT_WORDS.get(name, "")
+        if name == "options" and equals:
+            options += [option for option in value.split(":") if option]
+        elif name == "readonly":
+            options += [] if value in {"false", "0"} else ["ro"]
+        elif name and equals:
+            found[name] = value
+        else:
+            raise errors.InvalidArgument(
+                f"mount {text!r}: {field!r} is not understood; type=, src=, dst=, options= are"
+            )
+    if "target" not in found:
+        raise errors.InvalidArgument(f"mount {text!r}: dst= is missing, the path inside")
+    type = found.get("type", "bind")
+    if type == "bind" and not {"bind", "rbind"} & set(options):
+        options.insert(0, "rbind")
+    return mounts.Mount(type=type, source=found.get("source", type), target=found["target"], options=tuple(options))
+
+
+_MOUNT_WORDS = {
+    **dict.fromkeys(("src", "source"), "source"),
+    **dict.fromkeys(("dst", "destination", "target"), "target"),
+    **dict.fromkeys(("ro", "readonly"), "readonly"),
+    "type": "type",
+    "options": "options",
+}
+
+
+def _inside(folder: str) -> str:
+    """An image's working folder; a relative one counts from the root."""
+    return folder if not folder or folder.startswith("/") else f"/{folder}"
+
+
+def _share(made: specs.Spec, network: str) -> None:
+    if network not in _NETWORKS:
+        raise errors.InvalidArgument(f"network {network!r}: it can be {' or '.join(_NETWORKS)}")
+    if network == "host":
+        specs.share_namespace(made, "network")
+        files = [path for path in _HOST_FILES if os.path.exists(path)]
+        specs.add_mounts(
+            made, [mounts.Mount(type="bind", source=path, target=path, options=("rbind", "ro")) for path in files]
+        )
+
+
+def _secure(made: specs.Spec, wished: Options) -> None:
+    profile, confined = None, True
+    if wished.get("privileged"):
+        specs.make_privileged(made)
+        made["linux"]["devices"] = _devices()
+        confined = False
+    specs.change_capabilities(made, add=wished.get("cap_add", ()), drop=wished.get("cap_drop", ()))
+    for option in wished.get("security_opt", ()):
+        name, _, value = option.replace(":", "=", 1).partition("=")
+        if name == "no-new-privileges" and value in {"", "true", "false"}:
+            made["process"]["noNewPrivileges"] = value != "false"
+        elif name == "seccomp" and value:
+            confined = value != "unconfined"
+            profile = _profile(value) if confined else None
+        else:
+            raise errors.InvalidArgument(
+                f"security option {option!r}: no-new-privileges[=BOOL], seccomp=unconfined and seccomp=PATH are known"
+            )
+    if profile is not None:
+        made["linux"]["seccomp"] = profile
+    elif confined:
+        specs.confine(made, os.uname().machine)
+
+
+def _profile(path: str) -> dict[str, Any]:
+    """A seccomp profile in the words of the runtime spec."""
+    try:
+        with open(path, "rb") as file:
+            found = json.loads(file.read(PROFILE_LIMIT + 1)[:PROFILE_LIMIT])
+    except (OSError, ValueError) as exc:
+        raise errors.InvalidArgument(f"seccomp profile {path}: {exc}") from exc
+    if not isinstance(found, dict) or "defaultAction" not in found:
+        raise errors.InvalidArgument(f"seccomp profile {path}: it has no defaultAction")
+    if "archMap" in found or any("includes" in each or "excludes" in each for each in found.get("syscalls", ())):
+        raise errors.InvalidArgument(
+            f"seccomp profile {path} is written in Docker's words (archMap, includes, excludes): "
+            "write it in those of the OCI runtime spec"
+        )
+    return found
+
+
+def _devices() -> list[dict[str, Any]]:
+    """The devices of this machine, but for terminals, which containers have of their own."""
+    found = []
+    for folder, below, names in os.walk("/dev"):
+        below[:] = [each for each in below if each not in _OWN_FOLDERS]
+        for name in names:
+            path = os.path.join(folder, name)
+            try:
+                told = os.lstat(path)
+            except OSError:
+                continue
+            kind = "c" if stat.S_ISCHR(told.st_mode) else "b" if stat.S_ISBLK(told.st_mode) else ""
+            if kind and path not in _OWN_DEVICES:
+                number = {"type": kind, "major": os.major(told.st_rdev), "minor": os.minor(told.st_rdev)}
+                found.append({"path": path, **number, "fileMode": stat.S_IMODE(told.st_mode)})
+    return found
+
+
+_OWN_FOLDERS = frozenset({"pts", "shm", "mqueue", "fd"})
+_OWN_DEVICES = frozenset(
+    f"/dev/{name}" for name in ("console", "full", "null", "ptmx", "random", "tty", "urandom", "zero")
+)

@@ -1,34 +1,70 @@
 """A process that this program started in a container: its init, or an exec."""
 
+from typing import Self
+
+from boxship.client import async_sessions, signals, streams
+from boxship.core import tasks
+from boxship.proxies._async import tasks as tasks_proxy
+
 
 class AsyncProcess:
     """A context manager; leaving it lets go of the streams, not of the process.
 
     Attributes:
-        container_id, id: `id` is empty for a container's init.
+        container_id: whose it is.
+        id: of the exec; empty for a container's init.
         pid: on the daemon's machine.
     """
 
-    container_id: str
-    id: str
-    pid: int
+    def __init__(
+        self,
+        session: async_sessions.AsyncSession,
+        container_id: str,
+        id: str,
+        pid: int,
+        laid: streams.Streams | None,
+    ) -> None:
+        self._session = session
+        self._tasks = tasks_proxy.TasksProxy(session.caller)
+        self.container_id = container_id
+        self.id = id
+        self.pid = pid
+        self._laid = laid
+        self._exit: tasks.Exit | None = None
 
     async def wait(self) -> int:
         """The exit status, when the process has ended and all its output has been taken."""
-        raise NotImplementedError
+        if self._exit is None:
+            self._exit = await self._session.answer(self._tasks.wait(self.container_id, self.id))
+        if self._laid is not None:
+            await self._session.ended(self._laid.ended)
+        return self._exit.status
 
     async def kill(self, signal: int | str = "SIGKILL") -> None:
         """Raises NotFound when it has ended."""
-        raise NotImplementedError
+        await self._tasks.kill(self.container_id, signal=signals.number(signal), exec_id=self.id)
 
-    async def resize(self, width: int, height: int) -> None: ...
+    async def resize(self, width: int, height: int) -> None:
+        await self._tasks.resize_pty(self.container_id, width=width, height=height, exec_id=self.id)
 
-    async def close_stdin(self) -> None: ...
+    async def close_stdin(self) -> None:
+        """Tell it that no more input comes; done by itself when `stdin` ends."""
+        await self._tasks.close_io(self.container_id, stdin=True, exec_id=self.id)
 
     async def delete(self) -> int:
         """Forget the process, which has ended, and let go of its streams; returns the exit status."""
-        raise NotImplementedError
+        await self.close()
+        if self.id:
+            return (await self._tasks.delete_process(self.container_id, self.id)).status
+        return (await self._tasks.delete(self.container_id)).status
 
     async def close(self) -> None:
         """Let go of the streams."""
-        raise NotImplementedError
+        if self._laid is not None:
+            self._laid.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()

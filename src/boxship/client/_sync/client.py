@@ -4,9 +4,9 @@
 from collections.abc import Sequence
 from typing import Self
 
-from boxship.client import results
-from boxship.client._sync import containers, images
-from boxship.core import introspection
+from boxship.client import sessions, endpoints, results
+from boxship.client._sync import containers, facts, images
+from boxship.core import introspection, tasks
 from boxship.proxies import subscriptions
 from boxship.proxies._sync import content as content_proxy
 from boxship.proxies._sync import diff as diff_proxy
@@ -16,6 +16,7 @@ from boxship.proxies._sync import leases as leases_proxy
 from boxship.proxies._sync import namespaces as namespaces_proxy
 from boxship.proxies._sync import snapshots as snapshots_proxy
 from boxship.proxies._sync import tasks as tasks_proxy
+from boxship.proxies._sync import version as version_proxy
 
 
 class Client:
@@ -31,43 +32,72 @@ class Client:
         address: of the daemon, for messages.
     """
 
-    images: images.Images
-    containers: containers.Containers
-    content: content_proxy.ContentProxy
-    leases: leases_proxy.LeasesProxy
-    namespaces: namespaces_proxy.NamespacesProxy
-    tasks: tasks_proxy.TasksProxy
-    introspection: introspection_proxy.IntrospectionProxy
-    diff: diff_proxy.DiffProxy
-    publisher: events_proxy.EventsProxy
-    namespace_name: str
-    address: str
+    def __init__(self, session: sessions.Session, known: facts.Facts | None = None) -> None:
+        caller = session.caller
+        self._session = session
+        self._facts = known or facts.Facts(session)
+        self._version = version_proxy.VersionProxy(caller)
+        self.address = session.endpoint.address
+        self.namespace_name = caller.namespace
+        self.images = images.Images(session, self._facts)
+        self.containers = containers.Containers(session, self._facts, self.images)
+        self.content = content_proxy.ContentProxy(caller)
+        self.leases = leases_proxy.LeasesProxy(caller)
+        self.namespaces = namespaces_proxy.NamespacesProxy(caller)
+        self.tasks = tasks_proxy.TasksProxy(caller)
+        self.introspection = introspection_proxy.IntrospectionProxy(caller)
+        self.diff = diff_proxy.DiffProxy(caller)
+        self.publisher = events_proxy.EventsProxy(caller)
+
+    @classmethod
+    def open(cls, endpoint: endpoints.Endpoint, namespace: str) -> Self:
+        """Connect. Raises Unavailable, PermissionDenied, InvalidArgument."""
+        return cls(sessions.Session.open(endpoint, namespace))
 
     def namespace(self, name: str) -> "Client":
         """The same daemon and connection, bound to another namespace. Closing either closes both."""
-        raise NotImplementedError
+        return Client(self._session.bind(name), self._facts)
 
     def lease(self, id: str) -> "Client":
         """The same, where all that is written belongs to a lease."""
-        raise NotImplementedError
+        return Client(self._session.bind(lease=id), self._facts)
 
     def snapshots(self, name: str = "") -> snapshots_proxy.SnapshotsProxy:
         """A snapshotter by its name; without one the default."""
-        raise NotImplementedError
+        chosen = self._facts.snapshotter(self.namespace_name, name)
+        return snapshots_proxy.SnapshotsProxy(self._session.caller, chosen)
 
     def events(self, filters: Sequence[str] = ()) -> subscriptions.Subscription:
         """Events of all namespaces as they come: an iterator of core.events.Envelope; closing ends it.
 
-        `boxship.client.events.decode(envelope.event)` gives the fields.
+        `boxship.wire.events.decode(envelope.event)` gives the fields.
         """
-        raise NotImplementedError
+        return self.publisher.subscribe(filters)
 
-    def version(self) -> introspection.Version: ...
+    def version(self) -> introspection.Version:
+        return self._version.version()
 
-    def info(self) -> results.Info: ...
+    def info(self) -> results.Info:
+        plugins = self.introspection.plugins()
+        states = self.containers.states()
+        return results.Info(
+            version=self.version(),
+            server=self.introspection.server(),
+            root=self._facts.root(),
+            snapshotter=self._facts.snapshotter(self.namespace_name),
+            snapshotters=self._facts.snapshotters(),
+            containers=len(self.containers.list()),
+            running=sum(state.status is not tasks.Status.STOPPED for state in states.values()),
+            images=len(self.images.list()),
+            failed=[plugin for plugin in plugins if plugin.error],
+        )
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of the connection; what runs goes on."""
+        self._session.close()
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
-    def __exit__(self, *exc: object) -> None: ...
+    def __exit__(self, *exc: object) -> None:
+        self.close()
