@@ -15,12 +15,16 @@ import os
 import sqlite3
 import time
 
-from boxship.metadata import rows
+from boxship.metadata import journal, rows
 from boxship.terms import errors
 
 _log = logging.getLogger(__name__)
 
-_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+_NO_DAMAGE = {
+    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY),
+    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM),
+}
+"""Failures that are about the machine and not about the file."""
 
 
 def ensure(path: str) -> None:
@@ -79,21 +83,45 @@ def _fault(path: str) -> str:
 
 def _inconsistency(path: str, *, immutable: bool = False) -> str:
     """What SQLite finds wrong. Raises what a failure means that is no damage."""
+    written = [] if immutable else journal.transactions(f"{path}-wal")
     flags = "immutable=1" if immutable else "mode=rw"
     try:
         connection = sqlite3.connect(f"file:{_quoted(path)}?{flags}", uri=True, isolation_level=None)
         try:
             found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(3)")]
             foreign = connection.execute("PRAGMA foreign_key_check").fetchone()
+            _read_all(connection)
+            if lost := journal.lost(written, journal.recovered(f"{path}-shm")):
+                _keep_damaged_log(path, lost)
         finally:
             connection.close()
     except sqlite3.DatabaseError as exc:
-        if (getattr(exc, "sqlite_errorcode", 0) or 0) & 0xFF in _DAMAGE:
-            return str(exc)
-        raise rows.translated(exc) from exc
+        if getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _NO_DAMAGE:
+            raise rows.translated(exc) from exc
+        return str(exc)
     if found != ["ok"]:
         return "; ".join(found)[:500]
     return f"a row of {foreign[0]} refers to nothing" if foreign else ""
+
+
+def _read_all(connection: sqlite3.Connection) -> None:
+    """Read every value, since the check does not look at text. Raises sqlite3.Error."""
+    for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+        for _ in connection.execute(f"SELECT * FROM {table}"):  # noqa: S608  SQLite's own word
+            pass
+
+
+def _keep_damaged_log(path: str, lost: int) -> None:
+    """Some changes cannot be read from the log: keep it, and keep what they may have been about."""
+    aside = _aside(path)
+    for suffix in ("", "-wal"):
+        _copy(path + suffix, aside + suffix)
+    _hold_back(path, f"the write-ahead log was damaged and at least {lost} changes in it are lost")
+    _log.error(
+        "metadata database %s: its write-ahead log is damaged, at least %d changes are lost; it was kept as %s, and no"
+        " content or snapshot is collected until you remove %s.restored",
+        *(path, lost, f"{aside}-wal", path),
+    )
 
 
 def _restore(path: str, fault: str) -> None:
@@ -104,29 +132,39 @@ def _restore(path: str, fault: str) -> None:
             f" put a backup in its place, or move it away to begin with an empty one"
         )
     whole = _sums(path).get("copy") == _digest(copy) and not _size(f"{path}-wal")
-    aside = f"{path}.corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+    aside = _aside(path)
     for suffix in ("", "-wal", "-shm"):
         if os.path.exists(path + suffix):
             os.rename(path + suffix, aside + suffix)
-    with open(copy, "rb") as source, open(f"{path}.new", "wb") as target:
-        while data := source.read(1 << 20):
-            target.write(data)
+    _copy(copy, f"{path}.new")
     if whole:
         lost = "nothing is lost"
     else:
-        lost = f"what changed since the copy was made is lost, and no content or snapshot is collected until you remove {path}.restored"
-        with open(f"{path}.restored", "w", encoding="utf-8") as file:
-            file.write(
-                f"metadata database was {fault} and was replaced by an older copy; remove this file to collect garbage again\n"
-            )
+        lost = (
+            "what changed since the copy was made is lost, and no content or snapshot is collected"
+            f" until you remove {path}.restored"
+        )
+        _hold_back(path, f"the metadata database was damaged ({fault}) and was replaced by an older copy")
     _replace(f"{path}.new", path)
     _log.error(
         "metadata database %s is damaged (%s): it was put aside as %s and replaced by its copy; %s",
-        path,
-        fault,
-        aside,
-        lost,
+        *(path, fault, aside, lost),
     )
+
+
+def _aside(path: str) -> str:
+    return f"{path}.corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+
+
+def _copy(source: str, target: str) -> None:
+    with open(source, "rb") as found, open(target, "wb") as made:
+        while data := found.read(1 << 20):
+            made.write(data)
+
+
+def _hold_back(path: str, why: str) -> None:
+    with open(f"{path}.restored", "w", encoding="utf-8") as file:
+        file.write(f"{why}; remove this file to collect garbage again\n")
 
 
 def _sums(path: str) -> dict[str, str]:

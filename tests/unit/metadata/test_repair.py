@@ -167,3 +167,59 @@ def test_the_copy_is_renewed_by_collections_now_and_then(path, reopened, monkeyp
         book._copied_at -= 3600
         book.collect()
         assert (path.parent / "meta.db.copy").stat().st_ino != before
+
+
+def unclean(path, reopened, tmp_path):
+    """The files as a killed daemon leaves them, with more than the copy knows in the log; the names that are there."""
+    more = [f"later-{number}" for number in range(30)]
+    with reopened() as book:
+        for name in more:
+            book.namespace("one").images.create(image(name))
+        files = {each: each.read_bytes() for each in tmp_path.glob("meta.db*") if not each.name.endswith("-shm")}
+    for each in tmp_path.glob("meta.db*"):
+        each.unlink()
+    for each, data in files.items():
+        each.write_bytes(data)
+    return sorted(NAMES + more)
+
+
+def test_a_log_that_is_whole_is_recovered(path, reopened, tmp_path, caplog):
+    there = unclean(path, reopened, tmp_path)
+    with reopened() as book:
+        assert names(book) == there
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("bytes_cut", [1, 30, 5000])
+def test_a_log_that_was_cut_short_is_nothing_to_talk_about(path, reopened, tmp_path, caplog, bytes_cut):
+    there = unclean(path, reopened, tmp_path)
+    log = tmp_path / "meta.db-wal"
+    os.truncate(log, log.stat().st_size - bytes_cut)
+    with reopened() as book:
+        assert set(names(book)) < set(there)
+    assert caplog.text == ""
+
+
+def test_a_log_that_is_damaged_is_told_and_kept(path, reopened, tmp_path, caplog):
+    there = unclean(path, reopened, tmp_path)
+    log = tmp_path / "meta.db-wal"
+    damaged = bytearray(log.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    log.write_bytes(damaged)
+    with reopened() as book:
+        assert set(names(book)) < set(there)
+    assert "its write-ahead log is damaged" in caplog.text
+    assert (tmp_path / "meta.db.restored").exists()
+    assert [each.read_bytes() for each in tmp_path.glob("meta.db.corrupt-*-wal")] == [bytes(damaged)]
+
+
+@pytest.mark.parametrize("change", [("{}", "{ "), ("application", "applicati\xf8n")], ids=["json", "utf-8"])
+def test_damage_within_a_value_is_noticed(path, reopened, change):
+    old, new = (each.encode("latin-1") for each in change)
+    damaged = path.read_bytes()
+    assert old in damaged
+    path.write_bytes(damaged.replace(old, new, 50))
+    os.unlink(f"{path}.sums")
+    with reopened() as book:
+        assert names(book) == NAMES
+    assert len(asides(path)) == 1
