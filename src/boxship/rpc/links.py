@@ -13,6 +13,7 @@ _log = logging.getLogger(__name__)
 _BACKLOG_LIMIT = 32 << 20  # bytes which the socket does not take, beyond what flow control already holds back
 _GREETING = 30.0  # seconds until a new connection must have said something sensible
 _BATCH = 8  # answers of quick handlers which go out together when their calls came together
+_LINGER = 1.0  # seconds in which a client that broke the protocol may read why
 _READS = 8  # buffers read from one connection before the others' turn
 
 
@@ -37,6 +38,7 @@ class Link:
         self._closed = closed
         self._lost = False
         self._ended = False
+        self._leaving = False  # the protocol is broken: nothing is read any more, and what is prepared still goes out
         self._drained: list[exchanges.Exchange] = []
         self._gate = threading.Lock()  # held by the thread that reads
         self._events = 0  # which have come and have not been looked at
@@ -87,6 +89,8 @@ class Link:
         self._end()
 
     def _take(self, data: bytes) -> None:
+        if self._leaving:
+            return
         with self.lock:
             events = self._session.receive(self._wire.decode(data), time.monotonic())
         if self._greeting is not None:
@@ -115,10 +119,7 @@ class Link:
 
     def _event(self, event: exchanges.Event) -> None:
         if isinstance(event, exchanges.Broken):
-            _log.info("a client broke the protocol: %s", event.reason)
-            with self.lock:
-                self.flush()
-            self._lost = True
+            self._leave(event.reason)
             return
         exchange = event.exchange
         if isinstance(event, exchanges.Begun):
@@ -133,6 +134,23 @@ class Link:
         if isinstance(event, exchanges.Ended):
             run.ended = True
         self._notify([exchange])
+
+    def _leave(self, reason: str) -> None:
+        """Let the client read its GOAWAY. Closing at once would take it back where its own data is unread (RFC 9113 5.4.1)."""
+        _log.info("a client broke the protocol: %s", reason)
+        with self.lock:
+            self._leaving = True
+            left = self._session.open_exchanges
+            self.flush()
+            self._shut_when_sent()
+        self._greeting = self.shop.clock.add(time.monotonic() + _LINGER, self.close)
+        for exchange in left:
+            if exchange.context is not None:
+                exchange.context.cancel()
+
+    def _shut_when_sent(self) -> None:
+        if self._leaving and not self._wire.backlog:
+            self._wire.end()
 
     def _begin(self, exchange: exchanges.Exchange) -> None:
         head = exchange.head
@@ -197,6 +215,7 @@ class Link:
             self._readers.want_room(self._wire.fileno(), wanted=False)
             self._drained += self._session.resume()
             self.flush()
+            self._shut_when_sent()
             drained, self._drained = self._drained, []
         self._notify(drained)
 

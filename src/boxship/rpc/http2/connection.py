@@ -31,7 +31,7 @@ class Limits:
     streams: int = 10_000
     stream_window: int = 1 << 20
     connection_window: int = 16 << 20
-    frame_size: int = 64 << 10
+    frame_size: int = 16 << 10
     header_list: int = 64 << 10
     header_block: int = 128 << 10  # compressed, over all its frames
     continuations: int = 64

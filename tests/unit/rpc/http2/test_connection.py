@@ -324,5 +324,5 @@ def test_a_header_block_without_end_is_stopped(peer):
 def test_a_header_bomb_is_stopped(peer):
     entry = b"\x40\x01a" + b"\x7f\x81\x1e" + bytes(4000)  # 127 + 3841 bytes: a table entry of nearly 4 KiB
     bomb = entry + b"\xbe" * 15_000
-    peer.sends(frames.frame(frames.HEADERS, frames.END_HEADERS, 1, bomb))
+    peer.sends(frames.headers(1, bomb, end_stream=True, frame_size=16384))
     assert peer.goaway() in (Code.ENHANCE_YOUR_CALM, Code.COMPRESSION_ERROR)
