@@ -6,7 +6,6 @@ A folder without state.json is a container that is being made, or whose maker di
 import contextlib
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -42,7 +41,12 @@ class Store:
         return folder
 
     def forget(self, id: str) -> None:
-        shutil.rmtree(self.folder(id), ignore_errors=True)
+        """Remove the container's folder; its files are ours, and none of them is a folder."""
+        folder = self.folder(id)
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(folder):
+                os.unlink(os.path.join(folder, name))
+            os.rmdir(folder)
 
     def save(self, box: container.Container) -> None:
         """Write the state, all of it or nothing."""
