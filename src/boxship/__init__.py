@@ -4,16 +4,11 @@
         print(client.containers.run("alpine", ["echo", "hello"]).output)
 
 `connect` talks to a daemon, `embed` runs one inside the program; `connect_async` and `embed_async` are their awaited
-halves. This package imports nothing by itself, so that every command loads only what it uses.
+halves. This package imports nothing by itself, so that every command loads only what it uses; their types are in
+`__init__.pyi`.
 """
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from boxship.client._async.opening import async_connect as connect_async
-    from boxship.client._sync.opening import connect as connect
-    from boxship.daemon.embedding import embed as embed
-    from boxship.daemon.embedding import embed_async as embed_async
+from typing import Any
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "connect", "connect_async", "embed", "embed_async"]
