@@ -15,10 +15,11 @@ from boxship.cli.session import Session
 @click.pass_obj
 def command(session: Session, filters: tuple[str, ...], style: str) -> None:
     """Watch what happens, in all namespaces, until interrupted."""
-    from boxship.client import events
+    from boxship.wire import events
 
     for envelope in session.client.events(filters):
-        fields: Any = events.decode(envelope.event)
+        event = events.decode(envelope.event)
+        fields: Any = event.fields if event else {"type_url": envelope.event.type_url}
         moment = output.when(envelope.timestamp)
         if style == "json":
             line = {"timestamp": moment, "namespace": envelope.namespace, "topic": envelope.topic, "event": fields}

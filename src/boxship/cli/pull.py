@@ -16,7 +16,7 @@ from boxship.cli.session import Session
 @click.argument("reference")
 @click.pass_obj
 def command(
-    session: Session, reference: str, all_platforms: bool, no_unpack: bool, snapshotter: str, **options: Any
+    session: Session, /, reference: str, all_platforms: bool, no_unpack: bool, snapshotter: str, **options: Any
 ) -> None:
     """Fetch an image from a registry. A pull that failed goes on where it stopped."""
     with progress.Display(session.around) as display:

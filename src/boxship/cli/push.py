@@ -13,7 +13,7 @@ from boxship.cli.session import Session
 @click.argument("reference")
 @click.argument("local", default="")
 @click.pass_obj
-def command(session: Session, reference: str, local: str, **options: Any) -> None:
+def command(session: Session, /, reference: str, local: str, **options: Any) -> None:
     """Store an image in a registry, under its own name or another."""
     with progress.Display(session.around) as display:
         image = session.client.images.push(

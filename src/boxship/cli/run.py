@@ -58,7 +58,7 @@ Examples:
 @click.argument("arguments", metavar="[COMMAND [ARGUMENT]...]", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def command(
-    session: Session, image: str, arguments: tuple[str, ...], detach: bool, remove: bool, **options: Any
+    session: Session, /, image: str, arguments: tuple[str, ...], detach: bool, remove: bool, **options: Any
 ) -> int:
     """Run a command in a new container.
 

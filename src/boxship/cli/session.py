@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from boxship.cli import world
 
 if TYPE_CHECKING:
-    from boxship.client._sync import client
+    from boxship.client._sync import client as clients
 
 _LOG = "/var/log/boxship/boxshipd.log"
 
@@ -19,10 +19,10 @@ class Session:
         self.debug = debug
         self.address = address or told.get("BOXSHIP_ADDRESS") or told.get("CONTAINERD_ADDRESS") or world.DEFAULT_ADDRESS
         self.namespace = namespace or told.get("BOXSHIP_NAMESPACE") or told.get("CONTAINERD_NAMESPACE") or "default"
-        self._client: client.Client | None = None
+        self._client: clients.Client | None = None
 
     @property
-    def client(self) -> "client.Client":
+    def client(self) -> "clients.Client":
         """Connected at the first use; a daemon is started if none listens at our own default address."""
         if self._client is None:
             self._client = self._connect()
@@ -36,7 +36,7 @@ class Session:
         if self._client is not None:
             self._client.close()
 
-    def _connect(self) -> "client.Client":
+    def _connect(self) -> "clients.Client":
         import boxship
         from boxship.terms import errors
 

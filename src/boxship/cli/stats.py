@@ -6,7 +6,7 @@ import click
 
 from boxship.cli import output
 from boxship.cli.session import Session
-from boxship.client import results
+from boxship.core import metrics
 from boxship.terms import errors
 
 _CLEAR = "\x1b[H\x1b[2J"
@@ -19,7 +19,7 @@ _CLEAR = "\x1b[H\x1b[2J"
 @click.pass_obj
 def command(session: Session, no_stream: bool, style: str, names: tuple[str, ...]) -> None:
     """Show what containers use; all that run by default."""
-    before: dict[str, results.Stats] = _sample(session, names)
+    before: dict[str, metrics.Stats] = _sample(session, names)
     while True:
         time.sleep(1)
         now = _sample(session, names)
@@ -41,7 +41,7 @@ def command(session: Session, no_stream: bool, style: str, names: tuple[str, ...
         before = now
 
 
-def _sample(session: Session, names: tuple[str, ...]) -> dict[str, results.Stats]:
+def _sample(session: Session, names: tuple[str, ...]) -> dict[str, metrics.Stats]:
     chosen = [session.client.containers.get(name) for name in names] or session.client.containers.list(all=False)
     found = {}
     for container in chosen:
@@ -53,7 +53,7 @@ def _sample(session: Session, names: tuple[str, ...]) -> dict[str, results.Stats
     return found
 
 
-def _row(name: str, before: results.Stats | None, now: results.Stats, *, plain: bool) -> output.Row:
+def _row(name: str, before: metrics.Stats | None, now: metrics.Stats, *, plain: bool) -> output.Row:
     passed = now.timestamp - before.timestamp if before else 0
     share = 100 * (now.cpu - before.cpu) / passed if before and passed > 0 else 0.0
     if plain:
