@@ -45,6 +45,7 @@ class Container:
         self._shares_pids, self._mounted, self._ended = shares_pids, mounted, ended
         self._init_exit: int | None = None
         self._oom: cgroupevents.OomWatch | None = None
+        self._look_at_memory: Callable[[], None] = lambda: None
         self.init = Process("", stdio.Names())
         self.execs: dict[str, Process] = {}
         self._specs: dict[str, Mapping[str, Any]] = {}
@@ -75,6 +76,7 @@ class Container:
                     self._loop.later(_LOOK_SECONDS, lambda: look(again - 1))
 
         self._loop.watch(watch.fileno(), loop.IN, lambda _events: look())
+        self._look_at_memory = lambda: look(0)
 
     def process(self, id: str) -> Process:
         """Raises NotFound."""
@@ -193,6 +195,7 @@ class Container:
             answer.settle(process)
 
     def _remove(self) -> None:
+        self._look_at_memory()
         if self._oom is not None:
             self._loop.unwatch(self._oom.fileno())
             self._oom.close()

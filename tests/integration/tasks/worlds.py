@@ -14,6 +14,7 @@ from boxship.api import event_types_pb2, ttrpc_events_pb2
 from boxship.core import containers
 from boxship.plugins.tasks import service
 from boxship.rpc.ttrpc import server
+from boxship.shim import leftovers
 from boxship.terms import errors
 from boxship.terms.typed import TypedBytes
 from boxship.wire import events as wire_events
@@ -156,6 +157,43 @@ class World:
             spec=TypedBytes(type_url="types.containerd.io/opencontainers/runtime-spec/1/Spec", value=value),
         )
 
+    def pid_of(self, id):
+        return int((self.folder / "state" / "tests" / id / "init.pid").read_text())
+
+    def shim_of(self, id):
+        return self.service.task("tests", id).shim.connect(id, timeout=5)[0]
+
+    def leftovers(self):
+        """What of tasks is on disk, beside those that are known."""
+        known = {task.id for task in self.service.running("tests")}
+        found = []
+        for folder in (self.folder / "state" / "tests", self.folder / "root" / "tests"):
+            if folder.exists():
+                found += [str(each) for each in folder.iterdir() if each.name not in known]
+        return found
+
+    def census(self):
+        """Everything that a task could leave behind, counted."""
+        with open("/proc/self/mountinfo") as mounts:
+            mounted = sum(str(self.folder) in line for line in mounts)
+        groups = sum(len(folders) for base, folders, _ in os.walk("/sys/fs/cgroup") if base.endswith("/boxship-tests"))
+        shims = 0
+        for each in os.listdir("/proc"):
+            if each.isdigit():
+                with contextlib.suppress(OSError):
+                    shims += os.readlink(f"/proc/{each}/cwd").startswith(str(self.folder))
+        return {
+            "mounts": mounted,
+            "control groups": groups,
+            "shims": shims,
+            "files": sum(len(files) + len(folders) for _, folders, files in os.walk(self.folder / "state")),
+            "working folders": sum(len(folders) for _, folders, _ in os.walk(self.folder / "root")),
+            "sockets": len(os.listdir(self.folder / "s")),
+            "descriptors": len(os.listdir("/proc/self/fd")),
+            "threads": threading.active_count(),
+            "template's descriptors": len(os.listdir(f"/proc/{self.service._zygote.pid}/fd")),
+        }
+
     def fifo(self, name):
         path = self.folder / name
         os.mkfifo(path)
@@ -196,3 +234,30 @@ def read_until_end(fd, timeout=15.0):
                 return said
             said += data
     raise AssertionError(f"no end, but {said[-200:]!r}")
+
+
+def process(*args):
+    value = {"args": list(args), "env": [f"PATH={PATH}"], "cwd": "/", "user": {"uid": 0, "gid": 0}}
+    return TypedBytes(
+        type_url="types.containerd.io/opencontainers/runtime-spec/1/Process", value=json.dumps(value).encode()
+    )
+
+
+def ended(pid, timeout=10.0):
+    """Whether a process is gone in time. Its parent may be slow to take note."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if leftovers.started_at(pid) is None:
+            return True
+        time.sleep(0.002)
+    return False
+
+
+def settles(measure, wanted, timeout=10.0):
+    """Wait until a measure is as wanted."""
+    deadline = time.monotonic() + timeout
+    while (found := measure()) != wanted:
+        assert time.monotonic() < deadline, {
+            key: (wanted[key], found[key]) for key in wanted if wanted[key] != found[key]
+        }
+        time.sleep(0.01)

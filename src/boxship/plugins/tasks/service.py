@@ -210,6 +210,9 @@ class TaskService:
         with contextlib.suppress(errors.Error):
             task.shim.delete(task.id, timeout=CLEAN_UP_SECONDS)
         task.leave()
+        # A shim that failed half way does not know what it left.
+        with contextlib.suppress(errors.Error):
+            task.launcher.clean_up(task.bundle)
         self._delete_bundle(task)
 
     def _remove(self, task: Running) -> None:
