@@ -48,8 +48,12 @@ class ContainersBook:
 
     def list(self, filters: Sequence[str] = ()) -> Sequence[containers.Container]:
         wanted = fields.wanted_records(filters)
-        found = map(_container, self._rows.many(_ALL, (self._namespace,)))
-        return [container for container in found if wanted.matches(fields.of_container(container))]
+        ids = fields.named(wanted, "id")
+        if ids is None:
+            found = self._rows.many(_ALL, (self._namespace,))
+        else:
+            found = [row for id in ids for row in self._rows.many(_ONE, (self._namespace, id))]
+        return [container for container in map(_container, found) if wanted.matches(fields.of_container(container))]
 
     def create(self, container: containers.Container) -> containers.Container:
         now = self._rows.clock()
@@ -90,7 +94,7 @@ class ContainersBook:
         return changed
 
     def delete(self, id: str) -> None:
-        with self._rows.writing() as transaction:
+        with self._rows.writing(frees=True) as transaction:
             sql = "DELETE FROM containers WHERE namespace = ? AND id = ?"
             if not transaction.execute(sql, (self._namespace, id)).rowcount:
                 raise errors.NotFound(f"container {checks.quoted(id)}")

@@ -78,7 +78,7 @@ class ContentBook:
                 yield info
 
     def delete(self, digest: str) -> None:
-        with self._rows.writing() as transaction:
+        with self._rows.writing(frees=True) as transaction:
             sql = "DELETE FROM blobs WHERE namespace = ? AND digest = ?"
             if not transaction.execute(sql, (self._namespace, digest)).rowcount:
                 raise _missing(digest)

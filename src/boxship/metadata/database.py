@@ -1,5 +1,6 @@
 """The book itself: one file, the bound views of it, and the collection of what nobody refers to."""
 
+import logging
 import os
 import sqlite3
 import threading
@@ -15,7 +16,9 @@ from boxship.metadata import images as images_
 from boxship.metadata import leases as leases_
 from boxship.metadata import namespaces as namespaces_
 from boxship.metadata import snapshots as snapshots_
-from boxship.terms import identifiers
+from boxship.terms import errors, identifiers
+
+_log = logging.getLogger(__name__)
 
 Policy = Literal["shared", "isolated"]
 """Whether a namespace may take over a blob of another one by naming its digest, or must bring the bytes."""
@@ -77,9 +80,9 @@ class Database:
             counts, seconds, freed = self._collect_rows()
             if freed and not repair.is_held_back(self._path):
                 self._sweep()
+            self.rows.put_by()
             if time.monotonic() - self._copied_at > _COPY_AGE:
-                repair.save_copy(self.rows)
-                self._copied_at = time.monotonic()
+                self._save_copy()
         return gc.Stats(
             seconds=seconds,
             content=counts[gc.Kind.CONTENT],
@@ -110,9 +113,10 @@ class Database:
         with self._collecting:
             if self.rows.is_closed:
                 return
-            repair.save_copy(self.rows)
+            copied = self._save_copy()
             self.rows.close()
-            repair.seal(self._path)
+            if copied:
+                repair.seal(self._path)
 
     def _migrate(self) -> None:
         try:
@@ -123,6 +127,15 @@ class Database:
                 connection.close()
         except sqlite3.Error as exc:
             raise rows.translated(exc) from exc
+
+    def _save_copy(self) -> bool:
+        try:
+            repair.save_copy(self.rows)
+        except (errors.Error, OSError) as exc:  # the old copy stays, and the book goes on
+            _log.warning("cannot copy metadata database %s: %s", self._path, exc)
+            return False
+        self._copied_at = time.monotonic()
+        return True
 
     def _sweep(self) -> None:
         try:
@@ -136,7 +149,7 @@ class Database:
     def _collect_rows(self) -> tuple[marks.Counts, float, bool]:
         begin = time.monotonic()
         further = [node for roots in self._roots for node in roots()]
-        with self.rows.writing(collects=True) as transaction:
+        with self.rows.writing(frees=True, collects=True) as transaction:
             counts = marks.collect(transaction, self.rows.clock(), further)
             freed = self.rows.freed or bool(counts)
         return counts, time.monotonic() - begin, freed

@@ -20,6 +20,20 @@ def wanted_records(texts: Sequence[str]) -> filters.Filter:
         raise errors.InvalidArgument(str(exc)) from exc
 
 
+def named(wanted: filters.Filter, field: str) -> list[str] | None:
+    """The only names that can match, in order, when every alternative asks for one; None when more can.
+
+    Clients ask for one image or container by a filter all the time: this spares them reading all.
+    """
+    names: set[str] = set()
+    for row in wanted.alternatives:
+        found = [each.value for each in row if each.path[0] == field and each.operator is filters.Operator.EQUAL]
+        if not found:
+            return None
+        names.add(found[0])
+    return sorted(names)
+
+
 def of_image(image: images.Image) -> filters.Field:
     def field(path: Sequence[str]) -> str | None:
         match path:

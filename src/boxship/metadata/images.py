@@ -35,8 +35,12 @@ class ImagesBook:
 
     def list(self, filters: Sequence[str] = ()) -> Sequence[images.Image]:
         wanted = fields.wanted_records(filters)
-        found = map(_image, self._rows.many(_ALL, (self._namespace,)))
-        return [image for image in found if wanted.matches(fields.of_image(image))]
+        names = fields.named(wanted, "name")
+        if names is None:
+            found = self._rows.many(_ALL, (self._namespace,))
+        else:
+            found = [row for name in names for row in self._rows.many(_ONE, (self._namespace, name))]
+        return [image for image in map(_image, found) if wanted.matches(fields.of_image(image))]
 
     def create(self, image: images.Image, *, created_at: int | None = None) -> images.Image:
         now = self._rows.clock() if created_at is None else created_at
@@ -66,7 +70,7 @@ class ImagesBook:
         return changed
 
     def delete(self, name: str, *, target: str = "", synchronous: bool = False) -> None:
-        with self._rows.writing() as transaction:
+        with self._rows.writing(frees=True) as transaction:
             old = self._get(transaction, name)
             if target and old.target.digest != target:
                 raise errors.NotFound(f"image {checks.quoted(name)} has target {old.target.digest}, not {target}")

@@ -59,7 +59,7 @@ class LeasesBook:
         return lease
 
     def delete(self, id: str, *, synchronous: bool = False) -> None:
-        with self._rows.writing() as transaction:
+        with self._rows.writing(frees=True) as transaction:
             sql = "DELETE FROM leases WHERE namespace = ? AND id = ?"
             if not transaction.execute(sql, (self._namespace, id)).rowcount:
                 raise errors.NotFound(f"lease {checks.quoted(id)}")
@@ -83,7 +83,7 @@ class LeasesBook:
             hold(transaction, self._namespace, id, resource.type, resource.id)
 
     def delete_resource(self, id: str, resource: leases.Resource) -> None:
-        with self._rows.writing() as transaction:
+        with self._rows.writing(frees=True) as transaction:
             self._require(transaction, id)
             _check(resource)
             release(transaction, self._namespace, id, resource.type, resource.id)

@@ -48,7 +48,7 @@ class NamespacesBook:
         return namespaces.Info(name=info.name, labels=labels)
 
     def delete(self, name: str) -> None:
-        with self._rows.writing() as transaction:
+        with self._rows.writing(frees=True) as transaction:
             if left := _occupants(transaction, name):
                 raise errors.FailedPrecondition(
                     f"namespace {checks.quoted(name)} must be empty, but it still has {', '.join(left)}"

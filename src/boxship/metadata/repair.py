@@ -53,8 +53,12 @@ def save_copy(table: rows.Rows) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(fresh)
     os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    table.backup(fresh)
-    _replace(fresh, target)
+    try:
+        table.backup(fresh)
+        _replace(fresh, target)
+    except BaseException:
+        os.unlink(fresh)  # it would take the space that is missing
+        raise
 
 
 def seal(path: str) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from boxship.core import events
+from boxship.metadata import reserve
 from boxship.terms import errors
 
 Row = tuple[Any, ...]
@@ -94,6 +95,7 @@ class Rows:
         self._lock = threading.Lock()
         self._closed = False
         self._writer = connect(path)
+        self._reserve = reserve.Reserve(f"{path}.reserve")
         self._numbers = itertools.count(0)
         self._numbers_end = 0
         self._numbers_lock = threading.Lock()
@@ -127,16 +129,19 @@ class Rows:
             self._give_back(connection)
 
     @contextlib.contextmanager
-    def writing(self, *, durable: bool = True, collects: bool = False) -> Iterator[Transaction]:
+    def writing(self, *, durable: bool = True, frees: bool = False, collects: bool = False) -> Iterator[Transaction]:
         """One transaction; an exception takes it back.
 
         One that is not `durable` survives the death of the daemon but maybe not that of the machine; it saves an fsync.
+        One that `frees` things may take to the space that is put by for it.
         One that `collects` leaves nothing to collect, and is no mutation.
         """
         with self._lock:
             self._check_open()
             transaction = Transaction(self._writer)
             try:
+                if frees:
+                    self._reserve.open_if_low()
                 if not durable:
                     self._writer.execute("PRAGMA synchronous = NORMAL")
                 self._writer.execute("BEGIN IMMEDIATE")
@@ -169,6 +174,10 @@ class Rows:
                 number = self._numbers_end - _BLOCK
                 self._numbers = itertools.count(number + 1)
             return number
+
+    def put_by(self) -> None:
+        """Put space by again for times when there is none."""
+        self._reserve.fill()
 
     def backup(self, target: str) -> None:
         """Write a whole and consistent copy, while others read and write."""

@@ -141,7 +141,7 @@ class SnapshotsBook:
                 )
 
     def remove(self, key: str) -> None:
-        with self._rows.writing() as transaction:
+        with self._rows.writing(frees=True) as transaction:
             self._get(transaction, key)
             where = (self._namespace, self._name, key)
             sql = "SELECT 1 FROM snapshots WHERE namespace = ? AND snapshotter = ? AND parent = ? LIMIT 1"

@@ -31,7 +31,9 @@ def asides(path):
 
 
 def test_after_a_clean_end_the_file_stands_alone(path):
-    assert {each.name for each in path.parent.glob("meta.db*")} == {"meta.db", "meta.db.copy", "meta.db.sums"}
+    assert {each.name for each in path.parent.glob("meta.db*")} == {
+        *("meta.db", "meta.db.copy", "meta.db.reserve", "meta.db.sums")
+    }
     assert path.stat().st_mode & 0o777 == 0o600
     assert (path.parent / "meta.db.copy").stat().st_mode & 0o777 == 0o600
 
