@@ -28,6 +28,7 @@ class Channel:
     def __init__(self, end: socket.socket, *, listen: Callable[[int], None] = os.close) -> None:
         self._end = end
         self._listen = listen
+        self._pipe: int | None = None
 
     def fileno(self) -> int:
         return self._end.fileno()
@@ -35,7 +36,15 @@ class Channel:
     def close(self) -> None:
         self._end.close()
 
+    def divert(self, pipe: int) -> None:
+        """From now on a fault is written to `pipe`, bare, and nothing else can be said."""
+        self._end.close()
+        self._pipe = pipe
+
     def send(self, kind: bytes, content: bytes = b"", *descriptors: int) -> None:
+        if self._pipe is not None:
+            os.write(self._pipe, content)
+            return
         sockets.send(self._end, kind + content, descriptors)
 
     def receive(self) -> tuple[bytes, bytes, list[int]]:

@@ -213,9 +213,9 @@ def _wait(birth: Birth, gate: int | None) -> None:
     if gate is None or birth.fifo is None:
         birth.letters.expect(channels.GO, warn=lambda _: None)
         return
-    birth.letters.close()
     fifo = os.open(str(birth.fifo), os.O_WRONLY | os.O_CLOEXEC, dir_fd=gate)
     os.write(fifo, b"0")
+    birth.letters.divert(fifo)
 
 
 def _wait_with_hooks(birth: Birth, gate: int | None, environment: dict[bytes, bytes]) -> str:

@@ -20,7 +20,7 @@ def pause(box: container.Container) -> None:
     """Stop all processes until resume; raises Fault when there is nothing to stop, OSError when they do not."""
     status = container.status(box)
     if status not in {"created", "running"}:
-        raise errors.SpecFault(f"container not running or created: {status}", step="pause")
+        raise errors.SpecFault("container not running", step="pause")
     box.cgroup.freeze()
 
 
