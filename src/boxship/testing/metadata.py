@@ -2,11 +2,11 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from boxship.core import events
+from boxship.core import events, snapshots
 from boxship.metadata import database
 from boxship.plugins.content import store
 from boxship.plugins.snapshots import native
@@ -34,13 +34,17 @@ def open_database(
     publisher: events.Publisher | None = None,
     clock: Callable[[], int] = time.time_ns,
     policy: database.Policy = "shared",
+    further: Mapping[str, snapshots.Snapshotter] | None = None,
 ) -> Iterator[database.Database]:
-    """A database in `root` with the local content store and the native snapshotter; closed at the end."""
-    snapshotter = native.NativeSnapshotter(root / "native")
+    """A database in `root` with the local content store, the native snapshotter and further ones; closed at the end."""
+    snapshotters: dict[str, snapshots.Snapshotter] = {
+        "native": native.NativeSnapshotter(root / "native"),
+        **(further or {}),
+    }
     opened = database.Database(
         root / "meta.db",
         content=store.LocalStore(root / "content"),
-        snapshotters={"native": snapshotter},
+        snapshotters=snapshotters,
         publisher=publisher or Remembering(),
         clock=clock,
         policy=policy,
@@ -49,7 +53,8 @@ def open_database(
         yield opened
     finally:
         opened.close()
-        snapshotter.close()
+        for snapshotter in snapshotters.values():
+            snapshotter.close()
 
 
 _: type[events.Publisher] = Remembering
