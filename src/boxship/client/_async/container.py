@@ -72,7 +72,19 @@ class AsyncContainer:
         Raises:
             AlreadyExists: it runs.
         """
-        record = await self.info()
+        await self.info()
+        return await self.start_known(stdin=stdin, stdout=stdout, stderr=stderr, detach=detach)
+
+    async def start_known(
+        self,
+        *,
+        stdin: BinaryIO | None,
+        stdout: streams.Sink | None,
+        stderr: streams.Sink | None,
+        detach: bool | None = None,
+    ) -> processes.AsyncProcess:
+        """As `start`, by the record at hand."""
+        record = self.record
         terminal = bool(specs.from_bytes(record.spec).get("process", {}).get("terminal"))
         log = record.labels.get(marks.LOG, "")
         mounts = await self._snapshotter(record).mounts(record.snapshot_key) if record.snapshot_key else []
@@ -203,8 +215,13 @@ class AsyncContainer:
 
     async def remove(self, *, force: bool = False) -> None:
         """Container, snapshot and log; `force` kills it first. Raises FailedPrecondition while it runs."""
-        record = await self.info()
+        await self.info()
         await self._remove_task(force=force)
+        await self.forget()
+
+    async def forget(self) -> None:
+        """Remove it when it has no task any more, by the record at hand."""
+        record = self.record
         await self._store.delete(self.id)
         if record.snapshot_key:
             with contextlib.suppress(errors.NotFound):

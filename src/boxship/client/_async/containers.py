@@ -56,15 +56,16 @@ class AsyncContainers:
         output, said = outputs.Gathered(), outputs.Gathered()
         made = await self.create(image, args, **options)
         try:
-            process = await made.start(stdin=stdin, stdout=stdout or output, stderr=stderr or said)
+            process = await made.start_known(stdin=stdin, stdout=stdout or output, stderr=stderr or said)
             async with process:
                 status = await process.wait()
+            if remove:
+                await process.delete()
+                await made.forget()
         except BaseException:
             with contextlib.suppress(errors.Error):
                 await made.remove(force=True)
             raise
-        if remove:
-            await made.remove(force=True)
         return results.Result(exit_status=status, output=output.value(), errors=said.value())
 
     async def create(

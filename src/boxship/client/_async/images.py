@@ -210,7 +210,10 @@ class AsyncImages:
             _, found = await graphs.manifest(self._content, image.target, matcher, image.name)
             if len(self._configs) >= _REMEMBERED:
                 self._configs.clear()
-            self._configs[key] = await graphs.config(self._content, found)
+            config = await graphs.config(self._content, found)
+            if config.platform.architecture and not matcher.matches(config.platform):
+                raise errors.NotFound(f"image {image.name} is for {config.platform}; for {matcher.wanted[0]} it is")
+            self._configs[key] = config
         return self._configs[key]
 
     async def size(self, name: str) -> int:

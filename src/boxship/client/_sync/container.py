@@ -73,7 +73,19 @@ class Container:
         Raises:
             AlreadyExists: it runs.
         """
-        record = self.info()
+        self.info()
+        return self.start_known(stdin=stdin, stdout=stdout, stderr=stderr, detach=detach)
+
+    def start_known(
+        self,
+        *,
+        stdin: BinaryIO | None,
+        stdout: streams.Sink | None,
+        stderr: streams.Sink | None,
+        detach: bool | None = None,
+    ) -> processes.Process:
+        """As `start`, by the record at hand."""
+        record = self.record
         terminal = bool(specs.from_bytes(record.spec).get("process", {}).get("terminal"))
         log = record.labels.get(marks.LOG, "")
         mounts = self._snapshotter(record).mounts(record.snapshot_key) if record.snapshot_key else []
@@ -204,8 +216,13 @@ class Container:
 
     def remove(self, *, force: bool = False) -> None:
         """Container, snapshot and log; `force` kills it first. Raises FailedPrecondition while it runs."""
-        record = self.info()
+        self.info()
         self._remove_task(force=force)
+        self.forget()
+
+    def forget(self) -> None:
+        """Remove it when it has no task any more, by the record at hand."""
+        record = self.record
         self._store.delete(self.id)
         if record.snapshot_key:
             with contextlib.suppress(errors.NotFound):

@@ -55,15 +55,16 @@ class Containers:
         output, said = outputs.Gathered(), outputs.Gathered()
         made = self.create(image, args, **options)
         try:
-            process = made.start(stdin=stdin, stdout=stdout or output, stderr=stderr or said)
+            process = made.start_known(stdin=stdin, stdout=stdout or output, stderr=stderr or said)
             with process:
                 status = process.wait()
+            if remove:
+                process.delete()
+                made.forget()
         except BaseException:
             with contextlib.suppress(errors.Error):
                 made.remove(force=True)
             raise
-        if remove:
-            made.remove(force=True)
         return results.Result(exit_status=status, output=output.value(), errors=said.value())
 
     def create(

@@ -211,7 +211,10 @@ class Images:
             _, found = graphs.manifest(self._content, image.target, matcher, image.name)
             if len(self._configs) >= _REMEMBERED:
                 self._configs.clear()
-            self._configs[key] = graphs.config(self._content, found)
+            config = graphs.config(self._content, found)
+            if config.platform.architecture and not matcher.matches(config.platform):
+                raise errors.NotFound(f"image {image.name} is for {config.platform}; for {matcher.wanted[0]} it is")
+            self._configs[key] = config
         return self._configs[key]
 
     def size(self, name: str) -> int:
