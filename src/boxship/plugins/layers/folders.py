@@ -8,7 +8,7 @@ is removed: then `forget`.
 import contextlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from boxship.linux import openat2
@@ -85,21 +85,36 @@ class Folders:
 
     def _make(self, path: bytes) -> int:
         """Make a missing folder, its parents first."""
-        missing = [path]
-        while True:
-            above = missing[-1].rpartition(b"/")[0]
+        parts = path.split(b"/")
+        folder, there = self._deepest(parts)
+        for count in range(there + 1, len(parts) + 1):
             try:
-                parent = self.existing(above)
-                break
-            except FileNotFoundError:
-                missing.append(above)
-        for path in reversed(missing):  # noqa: PLR1704  the last of them is the path itself
-            try:
-                child = self._make_one(parent, path)
+                child = self._make_one(folder, b"/".join(parts[:count]))
             finally:
-                os.close(parent)
-            parent = child
-        return parent
+                os.close(folder)
+            folder = child
+        return folder
+
+    def _deepest(self, parts: Sequence[bytes]) -> tuple[int, int]:
+        """The last folder on the way that exists, and how many parts lead there; all of them lead to nothing yet.
+
+        By halves: a path may have thousands of parts, and each look walks all of it.
+        """
+        there, missing = 0, len(parts)
+        folder = self.existing(b"")
+        while missing - there > 1:
+            middle = (there + missing) // 2
+            try:
+                found = self.existing(b"/".join(parts[:middle]))
+            except FileNotFoundError:
+                missing = middle
+                continue
+            except BaseException:
+                os.close(folder)
+                raise
+            os.close(folder)
+            folder, there = found, middle
+        return folder, there
 
     def _make_one(self, parent: int, path: bytes) -> int:
         name = path.rpartition(b"/")[2]
