@@ -1,13 +1,13 @@
 """Threads for handlers that wait: started when needed, reused while busy, gone when idle.
 
-Two lanes. Calls that stream requests hold their thread until the client is done, so they have a limit of their own
-below that of all threads: however many uploads are open, other calls still find a thread.
+Two lanes. Calls that stream requests hold their thread until the client is done, so they have threads of their own:
+however many uploads are open, other calls still find one.
 """
 
 from __future__ import annotations
 
-import collections
 import logging
+import queue
 import threading
 from collections.abc import Callable
 
@@ -19,66 +19,77 @@ class Full(Exception):
     """No thread is free and the queue has reached its limit."""
 
 
-class Pool:
-    def __init__(self, *, threads: int = 256, long_threads: int = 192, queue: int = 4096) -> None:
+class Lane:
+    """Threads, and a queue for what finds none free."""
+
+    def __init__(self, *, threads: int, queued: int) -> None:
         self._threads = threads
-        self._long_threads = long_threads
-        self._queue = queue
+        self._queued = queued
         self._lock = threading.Lock()
-        self._work = threading.Condition(self._lock)
-        self._short: collections.deque[Callable[[], None]] = collections.deque()
-        self._long: collections.deque[Callable[[], None]] = collections.deque()
+        self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._running = 0
-        self._running_long = 0
-        self._idle = 0
+        self._free = 0  # threads which wait for a task that is not yet in the queue
         self._closed = False
 
-    def submit(self, task: Callable[[], None], *, long: bool = False) -> None:
-        """Run the task in a thread. A task should not raise; what it raises is logged. Raises Full."""
+    def submit(self, task: Callable[[], None]) -> None:
+        """Run the task in a thread. What it raises is logged. Raises Full."""
         with self._lock:
-            lane = self._long if long else self._short
-            if self._closed or len(lane) >= self._queue:
+            starts = False
+            if self._closed:
                 raise Full
-            lane.append(task)
-            waiting = len(self._short) + min(len(self._long), self._long_threads - self._running_long)
-            if self._idle >= waiting:
-                self._work.notify()
-                return
-            if self._running >= self._threads or (long and self._running_long >= self._long_threads):
-                return
-            self._running += 1
-        threading.Thread(target=self._run, name="rpc-handler", daemon=True).start()
+            if self._free > 0:
+                self._free -= 1
+            elif self._running < self._threads:
+                self._running += 1
+                starts = True
+            elif self._tasks.qsize() >= self._queued:
+                raise Full
+            else:
+                self._free -= 1
+        self._tasks.put(task)
+        if starts:
+            threading.Thread(target=self._run, name="rpc-handler", daemon=True).start()
 
     def close(self) -> None:
-        """Take no more tasks; idle threads end."""
+        """Take no more tasks; threads end when they have done theirs."""
         with self._lock:
             self._closed = True
-            self._work.notify_all()
+            waiting = self._running
+        for _ in range(waiting):
+            self._tasks.put(None)
 
     def _run(self) -> None:
-        while (found := self._next()) is not None:
-            task, long = found
+        task: Callable[[], None] | None
+        while (task := self._next()) is not None:
             try:
                 task()
             except BaseException:
                 _log.exception("a handler's thread failed")
-            task = None  # type: ignore[assignment]  # hold nothing while idle
-            if long:
-                with self._lock:
-                    self._running_long -= 1
-            del found
+            task = None  # hold nothing while idle
+            with self._lock:
+                self._free += 1
 
-    def _next(self) -> tuple[Callable[[], None], bool] | None:
-        with self._lock:
-            while True:
-                if self._short:
-                    return self._short.popleft(), False
-                if self._long and self._running_long < self._long_threads:
-                    self._running_long += 1
-                    return self._long.popleft(), True
-                self._idle += 1
-                woken = not self._closed and self._work.wait(_IDLE)
-                self._idle -= 1
-                if not woken and not self._short and not (self._long and self._running_long < self._long_threads):
-                    self._running -= 1
-                    return None
+    def _next(self) -> Callable[[], None] | None:
+        while True:
+            try:
+                return self._tasks.get(timeout=_IDLE)
+            except queue.Empty:
+                with self._lock:
+                    if self._free > 0:
+                        self._free -= 1
+                        self._running -= 1
+                        return None
+
+
+class Pool:
+    def __init__(self, *, threads: int = 64, long_threads: int = 192, queued: int = 4096) -> None:
+        self._short = Lane(threads=threads, queued=queued)
+        self._long = Lane(threads=long_threads, queued=queued)
+
+    def submit(self, task: Callable[[], None], *, long: bool = False) -> None:
+        """Run the task; `long` when it may stay as long as a client likes. Raises Full."""
+        (self._long if long else self._short).submit(task)
+
+    def close(self) -> None:
+        self._short.close()
+        self._long.close()

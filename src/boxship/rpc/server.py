@@ -35,8 +35,8 @@ Protocol = Literal["grpc", "ttrpc"]
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     connections: int = 4096  # open at a time; more are closed at once
-    threads: int = 256  # for handlers that wait
-    upload_threads: int = 192  # of these, for calls that stream requests
+    threads: int = 64  # for handlers that wait
+    upload_threads: int = 192  # for calls that stream, either way
     queue: int = 4096  # calls that wait for a thread, in either lane
     http2: http2.Limits = dataclasses.field(default_factory=http2.Limits)
 
@@ -53,9 +53,8 @@ class Server:
     ) -> None:
         self._limits = limits or Limits()
         self._routes = {handler.method.path: running.Route(handler) for handler in handlers}
-        threads = pool.Pool(
-            threads=self._limits.threads, long_threads=self._limits.upload_threads, queue=self._limits.queue
-        )
+        limited = self._limits
+        threads = pool.Pool(threads=limited.threads, long_threads=limited.upload_threads, queued=limited.queue)
         self._shop = running.Workshop(translate=translate, threads=threads, clock=timers.Timers())
         self._readers = readers.Readers("rpc-reader")
         self._lock = threading.Lock()

@@ -182,7 +182,7 @@ def test_a_server_leaves_no_thread_behind(service):
 
 
 def test_uploads_leave_threads_for_others(service):
-    limits = server.Limits(threads=3, upload_threads=2, queue=2)
+    limits = server.Limits(threads=1, upload_threads=2, queue=2)
     serving = server.Server(service.handlers(), translate=echo.translate, limits=limits)
     near, far = socket.socketpair()
     serving.adopt(far)
