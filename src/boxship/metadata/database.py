@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
 from boxship.core import book, containers, content, events, gc, images, leases, namespaces, snapshots
+from boxship.metadata import commits, holds, marks, repair, rows, schema, sweep
 from boxship.metadata import containers as containers_
 from boxship.metadata import content as content_
-from boxship.metadata import holds, marks, repair, rows, schema, sweep
 from boxship.metadata import images as images_
 from boxship.metadata import leases as leases_
 from boxship.metadata import namespaces as namespaces_
@@ -62,7 +62,7 @@ class Database:
         repair.ensure(self._path)
         self._migrate()
         self.rows = rows.Rows(self._path, publisher=publisher, clock=clock)
-        snapshots_.recover(self.rows, self.snapshotters)
+        commits.recover(self.rows, self.snapshotters)
         self._copied_at = time.monotonic()
         if not os.path.exists(f"{self._path}.copy"):
             repair.save_copy(self.rows)

@@ -2,16 +2,17 @@
 
 Every row that a caller was told of has its backend snapshot. What the backend has without a row was left over and is
 collected. A commit is written down before the backend carries it out, so that after a crash it is finished or undone
-(`recover`), never half.
+(`commits`), never half.
 """
 
+import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from boxship.core import snapshots
 from boxship.core.mounts import Mount
-from boxship.metadata import checks, fields, holds, leases, rows
+from boxship.metadata import checks, commits, fields, holds, leases, rows
 from boxship.terms import errors
 from boxship.terms import labels as labels_
 from boxship.terms.labels import Labels
@@ -24,9 +25,6 @@ FROM snapshots WHERE namespace = ? AND snapshotter = ? AND key = ?"""
 _ALL = """
 SELECT key, backend, parent, labels, created_at, updated_at
 FROM snapshots WHERE namespace = ? AND snapshotter = ? ORDER BY key"""
-_MAKE = """
-INSERT INTO snapshots (namespace, snapshotter, key, backend, parent, labels, created_at, updated_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
 _ANY = "SELECT 1 FROM snapshots WHERE namespace = ? AND snapshotter = ? LIMIT 1"
 _MANY = 32
 """From how many snapshots on one walk over the whole backend is cheaper than asking for each."""
@@ -129,10 +127,10 @@ class SnapshotsBook:
             try:
                 self._backend.commit(backend, plan.backend_key, parent=plan.rebased, labels=_inherited(checked))
             except BaseException:
-                self._forget(key)
+                self._conclude(key, backend)
                 raise
             with self._rows.writing() as transaction:
-                _finish(transaction, self._namespace, self._name, key, self._rows.clock())
+                commits.finish(transaction, self._namespace, self._name, key, self._rows.clock())
                 transaction.announce(
                     *(self._namespace, "/snapshot/commit", "containerd.events.SnapshotCommit"),
                     key=key,
@@ -242,7 +240,7 @@ class SnapshotsBook:
                 raise errors.Aborted(f"parent snapshot {row.parent} was replaced")
             self._hold(transaction, row.key)
             values = (row.backend, row.parent or None, checks.packed(row.labels), row.created_at, row.updated_at)
-            if not transaction.execute(_MAKE, (self._namespace, self._name, row.key, *values)).rowcount:
+            if not transaction.execute(commits.MAKE, (self._namespace, self._name, row.key, *values)).rowcount:
                 raise errors.AlreadyExists(f"snapshot {checks.quoted(row.key)}")
             if announce:
                 transaction.announce(
@@ -298,12 +296,10 @@ class SnapshotsBook:
             transaction.execute(sql, (self._namespace, self._name, key, name, *values))
         return _Plan(backend_key=row.backend, rebased="" if row.parent else below)
 
-    def _forget(self, key: str) -> None:
-        with self._rows.writing(durable=False) as transaction:
-            sql = "DELETE FROM commits WHERE namespace = ? AND snapshotter = ? AND key = ? RETURNING name"
-            row = transaction.one(sql, (self._namespace, self._name, key))
-            if row:
-                leases.release(transaction, self._namespace, self._lease, leases.SNAPSHOTS + self._name, row[0])
+    def _conclude(self, key: str, backend: str) -> None:
+        """After a failure: see what the backend did, and let the rows follow. If it cannot be asked, the next start does."""
+        with contextlib.suppress(errors.Error):
+            commits.conclude(self._rows, self._backend, (self._namespace, self._name, key), backend)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,44 +314,6 @@ def clean(backend: snapshots.Snapshotter) -> None:
     if cleanup is None:
         raise errors.NotImplemented("snapshotter does not implement Cleanup method")
     cleanup()
-
-
-def recover(table: rows.Rows, backends: Mapping[str, snapshots.Snapshotter]) -> None:
-    """Finish or undo the commits that a crash cut short. Those of snapshotters that are not loaded wait."""
-    for namespace, name, key, backend in table.many("SELECT namespace, snapshotter, key, backend FROM commits"):
-        if name not in backends:
-            continue
-        try:
-            backends[name].stat(backend)
-        except errors.NotFound:
-            done = False
-        else:
-            done = True
-        _log.warning(
-            "snapshot %s/%s/%s: commit was cut short, %s", name, namespace, key, "finished" if done else "undone"
-        )
-        with table.writing() as transaction:
-            if done:
-                _finish(transaction, namespace, name, key, table.clock())
-            else:
-                sql = "DELETE FROM commits WHERE namespace = ? AND snapshotter = ? AND key = ?"
-                transaction.execute(sql, (namespace, name, key))
-
-
-def _finish(transaction: rows.Transaction, namespace: str, snapshotter: str, key: str, now: int) -> None:
-    """Put the committed snapshot into the place of the active one."""
-    sql = """
-        DELETE FROM commits WHERE namespace = ? AND snapshotter = ? AND key = ?
-        RETURNING name, backend, parent, labels, lease"""
-    plan = transaction.one(sql, (namespace, snapshotter, key))
-    if plan is None:
-        raise _missing(key)
-    name, backend, parent, labels, lease = plan
-    transaction.execute(
-        "DELETE FROM snapshots WHERE namespace = ? AND snapshotter = ? AND key = ?", (namespace, snapshotter, key)
-    )
-    transaction.execute(_MAKE, (namespace, snapshotter, name, backend, parent, labels, now, now))
-    leases.release(transaction, namespace, lease, leases.SNAPSHOTS + snapshotter, key)
 
 
 def _missing(key: str) -> errors.NotFound:

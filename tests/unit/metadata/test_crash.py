@@ -42,7 +42,7 @@ def work(book, who):
         native.prepare(f"{name}-key"); say("active", f"{name}-key")
         native.commit(name, f"{name}-key", labels=root); say("committed", name, f"{name}-key")
         if number % 3 == 0:
-            one.images.delete(name); say("no-image", name)
+            say("no-image", name); one.images.delete(name)  # from now on both is right
         if number % 7 == 0:
             book.collect()
 

@@ -214,6 +214,20 @@ def test_a_failed_commit_changes_nothing(book, one, fake):
     assert [(info.name, info.kind) for info in one.walk()] == [("b", snapshots.Kind.COMMITTED)]
 
 
+def test_a_commit_that_fails_after_it_was_done_is_followed(one, fake):
+    one.prepare("a")
+    real = fake.commit
+
+    def commit(*arguments, **options):
+        real(*arguments, **options)
+        raise errors.DeadlineExceeded("slow")
+
+    fake.commit = commit
+    with pytest.raises(errors.DeadlineExceeded):
+        one.commit("b", "a")
+    assert [(info.name, info.kind) for info in one.walk()] == [("b", snapshots.Kind.COMMITTED)]
+
+
 def test_a_parent_that_goes_meanwhile(book, one, fake):
     one.prepare("p")
     one.commit("parent", "p")
@@ -260,7 +274,7 @@ def test_a_commit_that_was_cut_short(opened, fake, happened):
         raise Killed
 
     fake.before_commit = kill
-    one._forget = lambda key: None  # a killed process cleans nothing up
+    one._conclude = lambda key, backend: None  # a killed process cleans nothing up
     with pytest.raises(Killed):
         one.commit("b", "a", labels={"y": "2"})
     book.rows.close()
