@@ -43,7 +43,7 @@ class Containerd:
 
     def run(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
         command = ["ctr", "-a", self.address, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False, input=given)
+        return subprocess.run(command, capture_output=True, text=True, check=False, input=given, timeout=60)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def containerd(tmp_path) -> Iterator[Containerd]:
     (folder / "config.toml").write_text(
         f'version = 2\nroot = "{folder}/root"\nstate = "{folder}/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
         f'[grpc]\naddress = "{folder}/c.sock"\n[ttrpc]\naddress = "{folder}/c.ttrpc"\n'
-        '[plugins."io.containerd.gc.v1.scheduler"]\nstartup_delay = "1h"\nschedule_delay = "1h"\n'
+        '[plugins."io.containerd.gc.v1.scheduler"]\nstartup_delay = "1h"\n'
     )
     with open(folder / "log", "wb") as log:
         process = subprocess.Popen(["containerd", "-c", str(folder / "config.toml")], stdout=log, stderr=log)
