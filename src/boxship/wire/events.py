@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from google.protobuf import message_factory
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
@@ -76,7 +75,7 @@ def _class(name: str) -> type[Message] | None:
         descriptor = pool.POOL.FindMessageTypeByName(name)
     except KeyError:
         return None
-    return message_factory.GetMessageClass(descriptor)
+    return pool.message_class(descriptor)
 
 
 def _read(event: TypedBytes) -> Message | None:
