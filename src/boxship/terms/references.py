@@ -84,6 +84,8 @@ def parse(text: str) -> Reference:
     if at and not digest:
         raise _invalid(text, "nothing follows the @")
     parts = [part for part in path.split("/") if part]
+    if rest and not parts:
+        raise _invalid(text, "a tag or digest follows no repository")
     if any(part in {".", ".."} or set(part) & set("?#%\\") for part in parts):
         raise _invalid(text, f"{path[:100]!r} is no repository")
     return Reference(host=host, repository="/".join(parts), tag=tag, digest=digest)

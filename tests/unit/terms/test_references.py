@@ -39,6 +39,8 @@ def test_parse_takes_names_as_they_are(text: str, host: str, repository: str, ta
         "a/b\n",
         ".../x",
         "a/b@",
+        "a/:b",
+        "a/@b",
         "a" * 5000,
     ],
 )
