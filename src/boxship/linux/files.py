@@ -11,7 +11,7 @@ _syncfs = calls.function("syncfs", ctypes.c_int)
 
 
 def syncfs(descriptor: int) -> None:
-    """Have all that the file system of an open file holds back written to its disk, see syncfs(2)."""
+    """Make the file system of an open file write all that it holds back to its disk; see its manual page."""
     calls.checked(_syncfs(descriptor), "syncfs")
 
 

@@ -159,8 +159,17 @@ def fsmount(context: int, attribute_bits: int = 0) -> int:
     return calls.syscall("fsmount", context, FSMOUNT_CLOEXEC, attribute_bits)
 
 
-def new_mount(fstype: str, source: str | None, options: str, *, attribute_bits: int = 0) -> int:
-    """A detached mount of a new superblock with the comma separated `options`, as a descriptor."""
+# MS_ flags which mount(2) applies to the file system itself, beside the mount
+_SUPERBLOCK = (
+    (mountflags.MS_RDONLY, "ro"),
+    (mountflags.MS_SYNCHRONOUS, "sync"),
+    (mountflags.MS_DIRSYNC, "dirsync"),
+    (mountflags.MS_LAZYTIME, "lazytime"),
+)
+
+
+def new_mount(fstype: str, source: str | None, options: str, flags: int = 0) -> int:
+    """A detached mount of a new superblock with MS_ `flags` and comma separated `options`, as a descriptor."""
     with closing(fsopen(fstype)) as context:
         if source:
             set_string(context, "source", source)
@@ -170,8 +179,11 @@ def new_mount(fstype: str, source: str | None, options: str, *, attribute_bits: 
                 set_string(context, key, value)
             else:
                 set_flag(context, key)
+        for flag, word in _SUPERBLOCK:
+            if flags & flag:
+                set_flag(context, word)
         create(context)
-        return fsmount(context, attribute_bits)
+        return fsmount(context, attributes(flags))
 
 
 def set_attributes(

@@ -5,7 +5,7 @@ import errno
 import os
 import stat
 
-from boxship.linux import calls, mountfds, openat2
+from boxship.linux import calls, mountfds, mountflags, openat2
 
 PROC_MAGIC = 0x9FA0
 TMPFS_MAGIC = 0x01021994
@@ -13,6 +13,7 @@ CGROUP_MAGIC = 0x27E0EB
 CGROUP2_MAGIC = 0x63677270
 DEVPTS_MAGIC = 0x1CD1
 
+_QUIET = mountflags.MS_NOSUID | mountflags.MS_NODEV | mountflags.MS_NOEXEC
 _STATFS_SIZE = 120
 _fstatfs = calls.function("fstatfs", ctypes.c_int, ctypes.c_void_p)
 
@@ -31,7 +32,7 @@ def open_private() -> int:
     checked to be proc's root.
     """
     try:
-        mount = mountfds.new_mount("proc", "proc", "", attribute_bits=0x0E)
+        mount = mountfds.new_mount("proc", "proc", "", _QUIET)
         try:
             return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=mount)
         finally:

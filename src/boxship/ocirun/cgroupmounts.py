@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from boxship.linux import cgrouptree, mountfds, openat2
+from boxship.linux import cgrouptree, mountfds, mounts, openat2
 from boxship.ocirun import options as mount_options
 from boxship.ocirun.stage import Stage
 
@@ -20,31 +20,39 @@ class CgroupMount:
 
     def execute(self, stage: Stage) -> None:
         with mountfds.closing(stage.place(self.destination, is_folder=True)) as target:
-            bits = mountfds.attributes(self.options.flags)
             if self.tree.version == 2:
-                with mountfds.closing(self._unified(stage, bits)) as mount:
+                with mountfds.closing(self._unified(stage)) as mount:
                     stage.put(mount, target, self.destination)
             else:
-                self._legacy(stage, target, bits)
+                self._legacy(stage, target)
 
-    def _unified(self, stage: Stage, bits: int) -> int:
+    def _unified(self, stage: Stage) -> int:
         if self.namespaced:
             try:
-                return mountfds.new_mount("cgroup2", "cgroup", "", attribute_bits=bits)
+                return self._made("cgroup2", "")
             except OSError:
                 stage.warn("mounting cgroup2 failed, the machine's is bound instead")
-        return self._bound(stage.cgroup_paths[""], bits)
+        return self._bound(stage.cgroup_paths[""])
 
-    @staticmethod
-    def _bound(folder: str, bits: int) -> int:
+    def _made(self, fstype: str, words: str) -> int:
+        """A mount of a hierarchy; read-only is the mount, never the file system, which all share."""
+        mount = mountfds.new_mount(fstype, "cgroup", words, self.options.flags & ~mounts.MS_RDONLY)
+        return self._closed(mount)
+
+    def _bound(self, folder: str) -> int:
         mount = mountfds.bind(folder, recursive=True)
-        mountfds.set_attributes(mount, to_set=bits)
+        mountfds.set_attributes(mount, to_set=mountfds.attributes(self.options.flags))
         return mount
 
-    def _legacy(self, stage: Stage, target: int, bits: int) -> None:
+    def _closed(self, mount: int) -> int:
+        if self.options.is_readonly:
+            mountfds.set_attributes(mount, to_set=mountfds.MOUNT_ATTR_RDONLY)
+        return mount
+
+    def _legacy(self, stage: Stage, target: int) -> None:
         """A tmpfs with a folder per hierarchy, and links for controllers that share one."""
-        tmpfs = mountfds.new_mount("tmpfs", "tmpfs", "mode=755", attribute_bits=bits & ~mountfds.MOUNT_ATTR_RDONLY)
-        with mountfds.closing(tmpfs):
+        flags = self.options.flags & ~mounts.MS_RDONLY
+        with mountfds.closing(mountfds.new_mount("tmpfs", "tmpfs", "mode=755", flags)) as tmpfs:
             stage.put(tmpfs, target, self.destination)
             done: set[str] = set()
             for name, mount in self.tree.controllers.items():
@@ -53,17 +61,16 @@ class CgroupMount:
                     done.add(folder)
                     os.mkdir(folder, 0o755, dir_fd=tmpfs)
                     with (
-                        mountfds.closing(self._hierarchy(stage, name, mount, bits)) as made,
+                        mountfds.closing(self._hierarchy(stage, name, mount)) as made,
                         mountfds.closing(openat2.openat2(tmpfs, folder, os.O_PATH | os.O_DIRECTORY)) as place,
                     ):
                         stage.put(made, place, f"{self.destination}/{folder}")
                 if name != folder and not name.startswith("name="):
                     os.symlink(folder, name, dir_fd=tmpfs)
-            if bits & mountfds.MOUNT_ATTR_RDONLY:
-                mountfds.set_attributes(tmpfs, to_set=mountfds.MOUNT_ATTR_RDONLY)
+            self._closed(tmpfs)
 
-    def _hierarchy(self, stage: Stage, name: str, mount: cgrouptree.Mount, bits: int) -> int:
+    def _hierarchy(self, stage: Stage, name: str, mount: cgrouptree.Mount) -> int:
         if not self.namespaced:
-            return self._bound(stage.cgroup_paths[name], bits)
+            return self._bound(stage.cgroup_paths[name])
         words = ["none" if name.startswith("name=") else "", *mount.controllers]
-        return mountfds.new_mount("cgroup", "cgroup", ",".join(filter(None, words)), attribute_bits=bits)
+        return self._made("cgroup", ",".join(filter(None, words)))

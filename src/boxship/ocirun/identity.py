@@ -99,6 +99,8 @@ def become(process: Process, root: int) -> int | None:
     Without no_new_privs the filter comes first, while there is the privilege to load it; its listener is returned.
     """
     listener: int | None = None
+    # before the filter, which may not know openat2
+    entered = _try_enter(root, process.cwd)
     if process.no_new_privileges:
         processes.set_no_new_privileges()
     if process.seccomp is not None and not process.no_new_privileges:
@@ -109,7 +111,6 @@ def become(process: Process, root: int) -> int | None:
     if sets is not None:
         _capability_step(capabilities.limit_bounding, sets.bounding)
     capabilities.set_keep(True)
-    entered = _try_enter(root, process.cwd)
     _set_ids(process)
     capabilities.set_keep(False)
     if not entered:

@@ -4,7 +4,7 @@ import os
 import stat
 from dataclasses import dataclass
 
-from boxship.linux import calls, mountfds, openat2
+from boxship.linux import calls, mountfds, mounts, openat2
 from boxship.ocirun.stage import Stage
 
 _NULL_DEVICE = (1, 3)
@@ -45,9 +45,7 @@ def _cover_file(stage: Stage, target: int, path: str) -> None:
 
 def _cover_folder(stage: Stage, target: int, path: str) -> None:
     if stage.mask_folder < 0:
-        mount = mountfds.new_mount(
-            "tmpfs", "tmpfs", "nr_blocks=1,nr_inodes=2", attribute_bits=mountfds.MOUNT_ATTR_RDONLY
-        )
+        mount = mountfds.new_mount("tmpfs", "tmpfs", "nr_blocks=1,nr_inodes=2", mounts.MS_RDONLY)
         stage.mask_folder = mount  # after the move it is a copy of the first that covers the next
         stage.put(mount, target, path)
         return

@@ -45,7 +45,7 @@ def _unfit(path: str) -> int:
         return failure.errno or errno.EIO
     if stat.S_ISDIR(found.st_mode):
         return errno.EISDIR
-    if not found.st_mode & 0o111 or not os.access(path, os.X_OK, effective_ids=True):
+    if not found.st_mode & 0o111 or not os.access(path, os.X_OK):
         return errno.EACCES
     return 0
 

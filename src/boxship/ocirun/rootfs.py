@@ -150,7 +150,7 @@ class NewMount:
                 # the folder's own mode, as without a mount
                 mode = os.fstat(target).st_mode & 0o7777
                 data = f"{data},mode={mode:o}" if data else f"mode={mode:o}"
-            mount = mountfds.new_mount(self.type, self.source, data, attribute_bits=mountfds.attributes(flags))
+            mount = mountfds.new_mount(self.type, self.source, data, flags)
             with mountfds.closing(mount):
                 if self.options.copy_up:
                     copyup.copy(target, mount)
@@ -178,7 +178,7 @@ class SysfsMount:
         with mountfds.closing(stage.plain_folder(self.destination)) as target:
             bits = mountfds.attributes(self.options.flags)
             try:
-                mount = mountfds.new_mount("sysfs", "sysfs", "", attribute_bits=bits)
+                mount = mountfds.new_mount("sysfs", "sysfs", "", self.options.flags)
             except PermissionError:
                 mount = mountfds.bind("/sys", recursive=True)
                 mountfds.set_attributes(mount, to_set=bits, recursive=True)
