@@ -10,7 +10,7 @@ from pathlib import Path
 from boxship.core import snapshots
 from boxship.core.mounts import Mount  # by name: a method here is called `mounts`
 from boxship.linux import files
-from boxship.plugins.snapshots import records, trees
+from boxship.plugins.snapshots import faults, records, trees
 from boxship.terms import errors, filters, labels
 from boxship.terms.labels import Labels
 
@@ -39,6 +39,7 @@ class FolderSnapshotter(abc.ABC):
         root.chmod(0o700)
         self._place.mkdir(mode=0o700, exist_ok=True)
         self._records = records.Records(root / "snapshots.db")
+        self._making: set[str] = set()
         self._closed = False
 
     @abc.abstractmethod
@@ -72,7 +73,8 @@ class FolderSnapshotter(abc.ABC):
     def usage(self, key: str) -> snapshots.Usage:
         record = self._records.get(key)
         if record.info.kind is snapshots.Kind.ACTIVE:
-            return trees.usage(str(self._data(record.id)))
+            with faults.told(f'failed to measure snapshot "{key}"'):
+                return trees.usage(str(self._data(record.id)))
         return record.usage
 
     def mounts(self, key: str) -> list[Mount]:
@@ -91,9 +93,10 @@ class FolderSnapshotter(abc.ABC):
         record = self._records.get(key)
         if record.info.kind is snapshots.Kind.ACTIVE:
             folder = str(self._data(record.id))
-            if self._sync:
-                _sync_file_system(folder)
-            used = trees.usage(folder)
+            with faults.told(f"failed to commit snapshot {key}"):
+                if self._sync:
+                    _sync_file_system(folder)
+                used = trees.usage(folder)
         else:
             used = record.usage  # refused below
         with self._records.writing():
@@ -116,7 +119,8 @@ class FolderSnapshotter(abc.ABC):
         """Free what no snapshot owns."""
         with self._records.writing():
             owned = {str(number) for number in self._records.ids()}
-            orphans = [name for name in os.listdir(self._place) if name not in owned]
+            found = os.listdir(self._place)  # before looking at what is being made: that leaves only in a transaction
+            orphans = [name for name in found if name not in owned and name not in self._making]
         self._discard(orphans)
 
     def close(self) -> None:
@@ -125,27 +129,32 @@ class FolderSnapshotter(abc.ABC):
             self._records.close()
 
     def _create(self, kind: snapshots.Kind, key: str, parent: str, given: Labels | None) -> list[Mount]:
-        beside = self._place / f"new-{secrets.token_hex(8)}"
-        settled: Path | None = None
+        draft = self._records.draft(kind, key, parent, labels.checked(given or {}))
+        name = f"new-{secrets.token_hex(8)}"
+        self._making.add(name)  # cleanup passes over it
+        left = [name]
         try:
-            # The folder is made within the transaction, or cleanup might take it for an orphan.
-            with self._records.writing():
-                record = self._records.create(kind, key, parent, labels.checked(given or {}))
-                beside.mkdir(mode=0o700)
-                self._fill(beside, record)
-                settled = self._settle(beside, str(record.id))
+            with faults.told(f'failed to create snapshot "{key}"'):
+                folder = self._place / name
+                folder.mkdir(mode=0o700)
+                self._fill(folder, draft)  # may take long, so nobody waits for it
+                with self._records.writing():
+                    record = self._records.create(draft)
+                    left.append(str(record.id))
+                    self._settle(folder, str(record.id))
         except BaseException:
-            self._discard([beside.name, *([settled.name] if settled else [])])
+            self._discard(left)
             raise
+        finally:
+            self._making.discard(name)
         return self._mounts(record)
 
-    def _settle(self, folder: Path, name: str) -> Path:
+    def _settle(self, folder: Path, name: str) -> None:
         target = self._place / name
         if target.exists():
             # Left by a crash before its record was kept; the number is ours now.
             trees.remove(str(self._place), name)
         folder.rename(target)
-        return target
 
     def _discard(self, names: Iterable[str]) -> None:
         for name in names:

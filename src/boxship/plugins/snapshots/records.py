@@ -4,15 +4,16 @@ One small SQLite database per snapshotter. Numbers are given once and never agai
 """
 
 import contextlib
+import dataclasses
 import json
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from boxship.core import snapshots
+from boxship.plugins.snapshots import faults
 from boxship.terms import errors, labels
 from boxship.terms.labels import Labels
 
@@ -44,7 +45,7 @@ WITH RECURSIVE chain (id, depth) AS (
 _Row = tuple[int, str, str, str, int, int, int, int, str, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One snapshot. `id` names its folder; `parents` are the ids below it, nearest first."""
 
@@ -79,14 +80,15 @@ class Records:
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """A transaction: what is done within holds together, and nobody else writes meanwhile."""
-        with self._write_lock:
+        with self._write_lock, faults.told("failed to write"):
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._writer.execute("COMMIT")
             except BaseException:
-                self._writer.execute("ROLLBACK")
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
                 raise
-            self._writer.execute("COMMIT")
 
     def get(self, key: str, *, chain: bool = False) -> Record:
         """Raises NotFound."""
@@ -103,25 +105,45 @@ class Records:
         """Numbers in use, as the transaction sees them."""
         return {number for (number,) in self._writer.execute("SELECT id FROM snapshots")}
 
-    def create(self, kind: snapshots.Kind, key: str, parent: str, given: Labels) -> Record:
-        """Within a transaction. Raises AlreadyExists, NotFound, InvalidArgument as containerd does."""
-        below = None
-        if parent:
-            row = self._writer.execute("SELECT id, kind FROM snapshots WHERE name = ?", (parent,)).fetchone()
-            if row is None:
-                raise errors.NotFound(f'failed to create snapshot: missing parent "{parent}" bucket')
-            below, parent_kind = row
-            if parent_kind != snapshots.Kind.COMMITTED.value:
-                raise errors.InvalidArgument(f'failed to create snapshot: parent "{parent}" is not committed snapshot')
+    def draft(self, kind: snapshots.Kind, key: str, parent: str, given: Labels) -> Record:
+        """The record that `create` would make, without a number yet.
+
+        Raises AlreadyExists, NotFound, InvalidArgument as containerd does.
+        """
+        with self._read_lock:
+            if self._number(self._reader, key):
+                raise errors.AlreadyExists(f"failed to create snapshot: snapshot {key}")
+            parents: tuple[int, ...] = ()
+            if parent:
+                below = self._number(self._reader, parent)
+                if not below:
+                    raise errors.NotFound(f'failed to create snapshot: missing parent "{parent}" bucket')
+                found = self._get(self._reader, parent, chain=True)
+                if found.info.kind is not snapshots.Kind.COMMITTED:
+                    raise errors.InvalidArgument(
+                        f'failed to create snapshot: parent "{parent}" is not committed snapshot'
+                    )
+                parents = (below, *found.parents)
         now = self._clock()
+        info = snapshots.Info(
+            name=key, kind=kind, parent=parent, labels=labels.checked(given), created_at=now, updated_at=now
+        )
+        return Record(id=0, info=info, usage=snapshots.Usage(), parents=parents)
+
+    def create(self, draft: Record) -> Record:
+        """Within a transaction: the record with its number. Raises as `draft` does, if things have changed since."""
+        info = draft.info
+        below = draft.parents[0] if draft.parents else None
+        if below is not None and self._number(self._writer, info.parent) != below:
+            raise errors.NotFound(f'failed to create snapshot: missing parent "{info.parent}" bucket')
         try:
-            self._writer.execute(
+            made = self._writer.execute(
                 "INSERT INTO snapshots (name, kind, parent, created_at, updated_at, labels) VALUES (?, ?, ?, ?, ?, ?)",
-                (key, kind.value, below, now, now, json.dumps(labels.checked(given))),
+                (info.name, info.kind.value, below, info.created_at, info.updated_at, json.dumps(dict(info.labels))),
             )
         except sqlite3.IntegrityError:
-            raise errors.AlreadyExists(f"failed to create snapshot: snapshot {key}") from None
-        return self._get(self._writer, key, chain=True)
+            raise errors.AlreadyExists(f"failed to create snapshot: snapshot {info.name}") from None
+        return dataclasses.replace(draft, id=made.lastrowid or 0)
 
     def commit(self, name: str, key: str, *, parent: str, usage: snapshots.Usage, given: Labels) -> None:
         """Within a transaction: the active snapshot `key` becomes the committed `name`."""
@@ -189,6 +211,13 @@ class Records:
         if row[1] != snapshots.Kind.COMMITTED.value:
             raise errors.FailedPrecondition(f'{failed}: parent "{parent}" is not committed')
         self._writer.execute("UPDATE snapshots SET parent = ? WHERE id = ?", (row[0], record.id))
+
+    @staticmethod
+    def _number(connection: sqlite3.Connection, key: str) -> int:
+        """The number of a snapshot, 0 if there is none."""
+        row = connection.execute("SELECT id FROM snapshots WHERE name = ?", (key,)).fetchone()
+        number: int = row[0] if row else 0
+        return number
 
     def _get(self, connection: sqlite3.Connection, key: str, *, chain: bool = False) -> Record:
         row = connection.execute(f"SELECT {_COLUMNS} {_FROM} WHERE s.name = ?", (key,)).fetchone()

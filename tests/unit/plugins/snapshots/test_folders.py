@@ -243,7 +243,7 @@ class TestFaults:
                 raise OSError(28, "No space left on device")
 
             patch.setattr(snapshotter, "_fill", fail)
-            with pytest.raises(OSError, match="No space"):
+            with pytest.raises(errors.ResourceExhausted, match="No space"):
                 snapshotter.prepare("k")
         assert folders(root) == []
         assert list(snapshotter.walk()) == []
@@ -276,7 +276,7 @@ class TestFaults:
                 raise OSError(5, "Input/output error")
 
             patch.setattr(files, "syncfs", syncfs)
-            with pytest.raises(OSError, match="Input/output"):
+            with pytest.raises(errors.DataLoss, match="Input/output"):
                 snapshotter.commit("c", "k")
         assert snapshotter.stat("k").kind is snapshots.Kind.ACTIVE
         snapshotter.commit("c", "k")
@@ -381,13 +381,42 @@ class TestRecords:
 
         def fail() -> None:
             with kept.writing():
-                kept.create(snapshots.Kind.ACTIVE, "k", "", {})
+                kept.create(kept.draft(snapshots.Kind.ACTIVE, "k", "", {}))
                 raise ValueError("stop")
 
         with pytest.raises(ValueError, match="stop"):
             fail()
         with pytest.raises(errors.NotFound):
             kept.get("k")
+        kept.close()
+
+    def test_a_parent_that_goes_meanwhile(self, snapshotter) -> None:
+        snapshotter.prepare("k")
+        snapshotter.commit("c", "k")
+        draft = snapshotter._records.draft(snapshots.Kind.ACTIVE, "x", "c", {})
+        snapshotter.remove("c")
+        with pytest.raises(errors.NotFound, match="missing parent"), snapshotter._records.writing():
+            snapshotter._records.create(draft)
+
+    def test_two_want_one_key(self, snapshotter) -> None:
+        drafts = [snapshotter._records.draft(snapshots.Kind.ACTIVE, "x", "", {}) for _ in range(2)]
+        with snapshotter._records.writing():
+            snapshotter._records.create(drafts[0])
+        with pytest.raises(errors.AlreadyExists), snapshotter._records.writing():
+            snapshotter._records.create(drafts[1])
+
+    def test_a_full_disk(self, tmp_path) -> None:
+        kept = records.Records(tmp_path / "r.db")
+        with kept.writing():
+            kept._writer.execute("PRAGMA max_page_count = 10")
+
+        def fill() -> None:
+            for n in range(1000):
+                with kept.writing():
+                    kept.create(kept.draft(snapshots.Kind.ACTIVE, f"{n}" * 500, "", {}))
+
+        with pytest.raises(errors.ResourceExhausted, match="full"):
+            fill()
         kept.close()
 
     def test_many_threads(self, snapshotter) -> None:
