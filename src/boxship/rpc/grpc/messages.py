@@ -22,6 +22,14 @@ def framed(message: bytes) -> bytes:
     return _prefix(0, size) + message
 
 
+def only(data: bytes) -> bytes | None:
+    """The message, when the data is exactly one that nobody objects to; an Assembler judges everything else."""
+    size = len(data) - PREFIX_SIZE
+    if size >= 0 and not data[0] and int.from_bytes(data[1:5], "big") == size and size <= MESSAGE_LIMIT:
+        return data[PREFIX_SIZE:]
+    return None
+
+
 class Assembler:
     """Puts messages together again. Holds at most one unfinished message."""
 
@@ -49,10 +57,8 @@ class Assembler:
         Raises:
             Status: RESOURCE_EXHAUSTED for one that is too long, UNIMPLEMENTED or INTERNAL for a compressed one.
         """
-        if self._missing < 0 and not self._prefix and len(data) >= PREFIX_SIZE:
-            size = int.from_bytes(data[1:5], "big")
-            if size + PREFIX_SIZE == len(data) and not data[0] and size <= MESSAGE_LIMIT:
-                return [data[PREFIX_SIZE:]]
+        if self._missing < 0 and not self._prefix and (whole := only(data)) is not None:
+            return [whole]
         return self._cut(data)
 
     def _cut(self, data: bytes) -> list[bytes]:

@@ -41,7 +41,6 @@ class Head:
     encoding: str = "identity"
     refusal: status.Status | None = None
     http_refusal: bytes = b""  # an HTTP status for what is not gRPC at all
-    content_length: int | None = None
 
 
 class Exchange:
@@ -85,12 +84,13 @@ class Exchange:
 
     def reply(self, message: bytes) -> None:
         """The only answer, and the end. Raises Status RESOURCE_EXHAUSTED when it is too long."""
-        if not self.open:
+        stream = self.stream
+        if not stream.local_open or stream.ending is not None:
             return
         data = messages.framed(message)
         http = self._session.connection
         plain = not (self._started or self.initial or self.trailing)
-        if plain and http.send_whole(self.stream, _HEAD, data, _TRAILERS):
+        if plain and http.send_whole(stream, _HEAD, data, _TRAILERS):
             return
         if http.sender.pending_size + len(data) > _PENDING_LIMIT:
             self.finish(status.Status(_Code.RESOURCE_EXHAUSTED, "too many answers wait for this client to read"))
@@ -231,7 +231,7 @@ class Session:
 
     def _data(self, exchange: Exchange | None, event: frames.Data, out: list[exchanges.Event]) -> None:
         data, stream = event.data, event.stream
-        if exchange is None or not exchange.open:
+        if exchange is None or not stream.local_open or stream.ending is not None:
             self.connection.consume(stream, len(data))
             return
         if exchange.head.route is None:
@@ -244,9 +244,8 @@ class Session:
                 self._stream(exchange, data, out)
                 if event.ended:
                     self._end(exchange, out)
-            elif event.ended and exchange._assembler is None:
-                assembler = messages.Assembler(exchange.head.encoding)
-                self._whole(exchange, assembler, assembler.feed(data), out)
+            elif event.ended and exchange._assembler is None and (whole := messages.only(data)) is not None:
+                out.append(exchanges.Whole(exchange, whole))
             else:
                 self._collect(exchange, event, out)
         except status.Status as failure:
@@ -328,12 +327,8 @@ class Session:
         headers.check_request(pairs)
         found = dict(pairs)
         path = found[b":path"].decode("ascii", "replace")
-        length = found.get(b"content-length")
-        if length is not None and not length.isdigit():
-            raise ValueError("content-length is no number")
-        expected = int(length[:20]) if length else None
         if http_refusal := _http_refusal(found):
-            return Head(path=path, route=None, http_refusal=http_refusal, content_length=expected)
+            return Head(path=path, route=None, http_refusal=http_refusal)
         try:
             return Head(
                 path=path,
@@ -341,13 +336,12 @@ class Session:
                 metadata=fields.decode_metadata(pairs),
                 timeout=fields.parse_timeout(found[b"grpc-timeout"]) if b"grpc-timeout" in found else None,
                 encoding=found.get(b"grpc-encoding", b"identity").decode("ascii", "replace"),
-                content_length=expected,
             )
         except status.Status as failure:
             refusal = failure
         except ValueError as fault:
             refusal = status.Status(_Code.INTERNAL, str(fault))
-        return Head(path=path, route=None, refusal=refusal, content_length=expected)
+        return Head(path=path, route=None, refusal=refusal)
 
     def _route(self, path: str) -> exchanges.Route:
         if (route := self._routes.get(path)) is not None:

@@ -23,18 +23,17 @@ FRAME = 2  # earned by a frame of data, either way
 class Budget:
     """A bucket of tokens on the driver's clock. Time is looked at only when the bucket is empty."""
 
-    __slots__ = ("_at", "_left")
+    __slots__ = ("_at", "_left", "earned")
 
     def __init__(self) -> None:
         self._left = BURST
         self._at = 0.0  # when it was last refilled
-
-    def earn(self, tokens: int) -> None:
-        self._left = min(BURST, self._left + tokens)
+        self.earned = 0  # by useful traffic, since something was spent; whoever earns adds to it
 
     def spend(self, tokens: int, now: float, what: str) -> None:
         """Raises ConnectionFault ENHANCE_YOUR_CALM when nothing is left."""
-        self._left -= tokens
+        self._left = min(BURST, self._left + self.earned) - tokens
+        self.earned = 0
         if self._left < 0:
             self._left = min(BURST, self._left + (now - self._at) * PER_SECOND)
             self._at = now

@@ -70,7 +70,7 @@ class Connection:
         self._closed: dict[int, bool] = {}  # recently closed streams: whether late frames are expected
         self._next = 1
         self._window_in = limits.connection_window
-        self._unacknowledged = 0
+        self._low_water = limits.connection_window // 2
         self._table_update = b""
         self._table_size = 4096
         self._frames: tuple[Callable[[int, int, bytes, list[events.Event]], None], ...] = (
@@ -242,7 +242,11 @@ class Connection:
 
     def _on_data(self, number: int, flags: int, payload: bytes, out: list[events.Event]) -> None:
         size = len(payload)
-        self._receive_window(size)
+        if size > self._window_in:
+            raise faults.ConnectionFault(_Code.FLOW_CONTROL_ERROR, "more data than the connection's window allows")
+        self._window_in -= size
+        if self._window_in <= self._low_water:
+            self._refill()
         stream = self.streams.get(number)
         if stream is None or not stream.remote_open:
             self._closed_data(number)
@@ -255,7 +259,7 @@ class Connection:
             self.consume(stream, size - len(payload))
         ended = bool(flags & frames.END_STREAM)
         if payload:
-            self._budget.earn(1)
+            self._budget.earned += 1
         elif not ended:
             self._budget.spend(calm.FRAME, self._now, "empty DATA")
         if stream.expected is not None:
@@ -305,7 +309,9 @@ class Connection:
         if not stream.remote_open:
             raise faults.StreamFault(number, _Code.STREAM_CLOSED, "HEADERS after the end")
         if self.client:
-            view = self._view(stream, block)
+            view = block.known
+            if view is None:
+                view = self._view(stream, block)
             if ended:
                 self._end_remote(stream)
             out.append(events.Head(stream, view, ended))
@@ -411,9 +417,11 @@ class Connection:
         return stream
 
     def _head(self, stream: streams.Stream, block: headers.Block, *, ended: bool) -> events.Head:
-        view = self._view(stream, block)
-        if (expected := getattr(view, "content_length", None)) is not None:
-            stream.expected = expected
+        view = block.known
+        if view is None:
+            view = self._view(stream, block)
+        if block.content_length is not None:
+            stream.expected = block.content_length
             self._count(stream, 0, ended=ended)
         if ended:
             stream.remote_open = False
@@ -441,7 +449,7 @@ class Connection:
     def _end_local(self, stream: streams.Stream) -> None:
         stream.local_open = False
         if not stream.remote_open:
-            self._budget.earn(calm.FINISHED)
+            self._budget.earned += calm.FINISHED
             self._remove(stream)
         elif not self.client and self.streams.pop(stream.id, None) is not None:
             # Answered before the request was complete: the rest is of no interest (8.1).
@@ -450,7 +458,7 @@ class Connection:
     def _end_remote(self, stream: streams.Stream) -> None:
         stream.remote_open = False
         if not stream.local_open:
-            self._budget.earn(calm.FINISHED)
+            self._budget.earned += calm.FINISHED
             self._remove(stream)
         elif self.client and self.streams.pop(stream.id, None) is not None:
             self._abandon(stream, _Code.NO_ERROR)
@@ -465,7 +473,8 @@ class Connection:
 
     def _forget(self, stream: streams.Stream, *, late: bool) -> None:
         stream.local_open = stream.remote_open = False
-        self.sender.drop(stream)
+        if stream.pending is not None:
+            self.sender.drop(stream)
         closed = self._closed
         closed[stream.id] = late
         if len(closed) > _REMEMBERED_STREAMS:
@@ -532,15 +541,11 @@ class Connection:
                 self._table_update = b"\x20"  # we use none of it, and must say so (RFC 7541 section 4.2)
             self._table_size = value
 
-    def _receive_window(self, size: int) -> None:
-        if size > self._window_in:
-            raise faults.ConnectionFault(_Code.FLOW_CONTROL_ERROR, "more data than the connection's window allows")
-        self._window_in -= size
-        self._unacknowledged += size
-        if self._unacknowledged >= self._limits.connection_window // 2:
-            self.sender.emit(frames.window_update(0, self._unacknowledged))
-            self._window_in += self._unacknowledged
-            self._unacknowledged = 0
+    def _refill(self) -> None:
+        """Give the connection's window back, whoever consumes what came."""
+        whole = self._limits.connection_window
+        self.sender.emit(frames.window_update(0, whole - self._window_in))
+        self._window_in = whole
 
     def _pump(self) -> list[streams.Stream]:
         drained = self.sender.pump()
@@ -552,7 +557,7 @@ class Connection:
 
     def _earn(self) -> None:
         if self.sender.sent_frames:
-            self._budget.earn(self.sender.sent_frames * calm.FRAME)
+            self._budget.earned += self.sender.sent_frames * calm.FRAME
             self.sender.sent_frames = 0
 
     def _die(self, fault: faults.ConnectionFault, out: list[events.Event]) -> None:

@@ -23,7 +23,7 @@ for _index, _pair in enumerate(hpack_table.HeaderTable.STATIC_TABLE, 1):
     _STATIC_PAIRS.setdefault(_pair, _index)
     _STATIC_NAMES.setdefault(_pair[0], _index)
 
-_ENTRY_OVERHEAD = 32  # RFC 9113 section 10.5.1
+_LENGTH_DIGITS = 18
 _REMEMBERED = 256  # blocks
 _REMEMBERED_SIZE = 4096  # bytes of the longest block that is remembered
 _CONNECTION_SPECIFIC = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"))
@@ -63,20 +63,24 @@ def _integer(number: int, bits: int, first: int) -> bytes:
 
 
 class Block:
-    """A decoded header block: the list, its size by RFC 9113 10.5.1, and what the layer above makes of it."""
+    """A decoded header block: the list, its content-length, and what the layer above makes of it."""
 
-    __slots__ = ("_view", "headers", "size")
+    __slots__ = ("content_length", "headers", "known")
 
     def __init__(self, headers: Headers) -> None:
         self.headers = headers
-        self.size = sum(len(name) + len(value) + _ENTRY_OVERHEAD for name, value in headers)
-        self._view: Any = None
+        self.known: Any = None
+        self.content_length: int | None = None
 
     def view(self, interpret: Callable[[Headers], Any]) -> Any:
-        """What `interpret` makes of the list, computed once. Raises ValueError for a malformed list."""
-        if self._view is None:
-            self._view = interpret(self.headers)
-        return self._view
+        """What `interpret` makes of the list; `known` from then on. Raises ValueError for a malformed list."""
+        for name, value in self.headers:
+            if name == b"content-length":
+                if not value.isdigit() or len(value) > _LENGTH_DIGITS:
+                    raise ValueError(f"content-length {value[:_LENGTH_DIGITS]!r}")
+                self.content_length = int(value)
+        self.known = interpret(self.headers)
+        return self.known
 
 
 class Reader:

@@ -75,10 +75,9 @@ class Sender:
 
     def drop(self, stream: streams.Stream) -> None:
         """Nothing more for this stream."""
-        if stream.pending is not None:
-            self._waiting.pop(stream.id, None)
-            self.pending_size -= stream.pending_size
-            stream.pending, stream.pending_size = None, 0
+        self._waiting.pop(stream.id, None)
+        self.pending_size -= stream.pending_size
+        stream.pending, stream.pending_size = None, 0
 
     def pump(self) -> list[streams.Stream]:
         """Send what the windows allow now; the streams which have nothing pending any more."""
