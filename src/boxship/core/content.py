@@ -163,9 +163,9 @@ def write_blob(
     """
     try:
         with ingester.writer(ref, total=len(data), expected=descriptor.digest) as writer:
-            if writer.status().offset:
+            if writer.status().offset != len(data):  # else it was there under another namespace and is adopted
                 writer.truncate(0)
-            writer.write(data)
+                writer.write(data)
             writer.commit(len(data), descriptor.digest, labels)
     except errors.AlreadyExists:
         return
