@@ -99,17 +99,26 @@ def _io(block: Mapping[str, Any]) -> Iterator[Setting]:
 
 
 def enable_controllers(root: str, folder: str, warn: list[str]) -> None:
-    """Hand every controller of the root down to `folder`'s parent chain, as far as each is available."""
-    relative = os.path.relpath(folder, root)
+    """Make `folder` below `root`, handing every controller down from each group on the way, as far as it has them."""
     path = root
-    for name in relative.split("/"):
-        for controller in cgroupfiles.read(os.path.join(path, "cgroup.controllers")).split():
-            if controller in cgroupfiles.read(os.path.join(path, "cgroup.subtree_control")).split():
-                continue
+    for name in os.path.relpath(folder, root).split("/"):
+        control = os.path.join(path, "cgroup.subtree_control")
+        available = cgroupfiles.read(os.path.join(path, "cgroup.controllers")).split()
+        missing = sorted(set(available) - set(cgroupfiles.read(control).split()))
+        if missing:
+            _enable(control, missing, warn)
+        path = os.path.join(path, name)
+        os.makedirs(path, exist_ok=True)
+
+
+def _enable(control: str, controllers: list[str], warn: list[str]) -> None:
+    """All with one write; one by one where the kernel refuses one, since it takes all or nothing."""
+    try:
+        cgroupfiles.write(control, " ".join(f"+{name}" for name in controllers))
+    except OSError:
+        for name in controllers:
             try:
-                cgroupfiles.write(os.path.join(path, "cgroup.subtree_control"), f"+{controller}")
+                cgroupfiles.write(control, f"+{name}")
             except OSError as failure:
                 # EBUSY: processes live in an inner group; the limits that need the controller say so when written
                 warn.append(str(failure))
-        path = os.path.join(path, name)
-        os.makedirs(path, exist_ok=True)

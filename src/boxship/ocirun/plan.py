@@ -23,6 +23,9 @@ _PROC_ALLOWED = {
     "/proc/slabinfo", "/proc/net/dev", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
 }  # fmt: skip
 
+# Better refused than passed over in silence.
+_UNSUPPORTED = ("netDevices", "memoryPolicy")
+
 _DEFAULT_DEVICES = (
     ("/dev/null", 1, 3), ("/dev/random", 1, 8), ("/dev/full", 1, 7), ("/dev/tty", 5, 0), ("/dev/zero", 1, 5),
     ("/dev/urandom", 1, 9),
@@ -125,6 +128,9 @@ def build(
         raise errors.SpecFault(
             "linux.intelRdt needs the resctrl file system, which is not mounted", step="linux.intelRdt"
         )
+    for key in _UNSUPPORTED:
+        if linux.get(key):
+            raise errors.SpecFault(f"linux.{key} is not supported by this runtime", step=f"linux.{key}")
     operations: tuple[Operation, ...] = ()
     final: tuple[Operation, ...] = ()
     console: devices.Console | None = None

@@ -5,15 +5,17 @@ The rows follow the catalogue of advisories: what a runtime got wrong once must 
 
 import ctypes
 import hashlib
+import json
 import os
 import pathlib
 import signal
+import socket
 import sys
 
 import pytest
 from integration.ocirun.conftest import Bundle, Output, execute
 
-from boxship.linux import calls, mounts, processes, seccomp
+from boxship.linux import calls, mounts, processes, seccomp, sockets
 from boxship.ocirun import container, errors, start
 from boxship.ocirun import exec as executing
 
@@ -283,6 +285,28 @@ def _errno_under(prepared: seccomp.Filter, number: int) -> int:
         calls.libc.syscall(ctypes.c_long(number), 0, 0, 0, 0, 0)
         os._exit(ctypes.get_errno())
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@pytest.mark.parametrize("no_new_privileges", [True, False])
+def test_notifications_find_their_listener(bundle: Bundle, tmp_path: pathlib.Path, no_new_privileges: bool) -> None:
+    bundle.process["noNewPrivileges"] = no_new_privileges
+    bundle.linux["seccomp"] = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "listenerPath": str(tmp_path / "listener"),
+        "listenerMetadata": "told",
+        "syscalls": [{"names": ["swapoff"], "action": "SCMP_ACT_NOTIFY"}],
+    }
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "listener"))
+        listener.listen()
+        assert bundle.run("true")[0] == 0
+        end, _ = listener.accept()
+        with end:
+            message, descriptors = sockets.receive(end)
+    document = json.loads(message)
+    assert (document["metadata"], document["fds"], document["state"]["status"]) == ("told", ["seccompFd"], "creating")
+    assert os.readlink(f"/proc/self/fd/{descriptors[0]}") == "anon_inode:seccomp notify"
+    os.close(descriptors[0])
 
 
 def test_filter_without_no_new_privileges(bundle: Bundle) -> None:

@@ -57,6 +57,22 @@ def test_mounts_made_inside_stay_inside(bundle: Bundle, shared: pathlib.Path) ->
         assert not any(str(shared) in info.target for info in mounts.mountinfo())
 
 
+def test_mounts_made_inside_come_out_where_both_ways_are_asked_for(bundle: Bundle, shared: pathlib.Path) -> None:
+    mounts.mount("tmpfs", str(shared), "tmpfs")
+    mounts.mount(None, str(shared), None, mounts.MS_SHARED)
+    try:
+        (shared / "m").mkdir()
+        bundle.linux["rootfsPropagation"] = "rshared"
+        bundle.spec["mounts"].append(_mount("/data", shared, "rshared"))
+        for name in ("bounding", "effective", "permitted"):
+            bundle.process["capabilities"][name].append("CAP_SYS_ADMIN")
+        assert bundle.run("mount", "-t", "tmpfs", "x", "/data/m")[0] == 0
+        assert mounts.is_mounted(str(shared / "m"))
+    finally:
+        mounts.umount_all(str(shared / "m"))
+        mounts.umount(str(shared))
+
+
 def test_copy_up(bundle: Bundle) -> None:
     folder = bundle.rootfs / "data" / "sub"
     folder.mkdir(parents=True)

@@ -155,6 +155,19 @@ def test_a_version_2_group(unified: pathlib.Path) -> None:
     assert group.statistics()["version"] == 2
 
 
+def test_controllers_are_handed_down(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "outer").mkdir()
+    for folder in (tmp_path, tmp_path / "outer"):
+        (folder / "cgroup.controllers").write_text("cpu memory\n")
+        (folder / "cgroup.subtree_control").write_text("")
+    warnings: list[str] = []
+    cgroups2.enable_controllers(str(tmp_path), str(tmp_path / "outer" / "inner"), warnings)
+    assert (tmp_path / "outer" / "inner").is_dir()
+    assert (tmp_path / "cgroup.subtree_control").read_text() == "+cpu +memory"
+    assert (tmp_path / "outer" / "cgroup.subtree_control").read_text() == "+cpu +memory"
+    assert warnings == []
+
+
 def test_missing_swap_accounting_is_no_error(unified: pathlib.Path) -> None:
     cgroups.find({"": str(unified)}).apply({"memory": {"limit": 1 << 20, "swap": 2 << 20}}, devices=False)
     assert (unified / "memory.max").read_text().startswith("1048576")

@@ -136,6 +136,7 @@ def _changed(path: str, value: Any) -> dict[str, Any]:
         ("linux.sysctl", {"kernel.core_pattern": "x"}, "not in a separate kernel namespace"),
         ("linux.sysctl", {"net.core.somaxconn": "1\nkernel.x = 2"}, "line break"),
         ("linux.sysctl", {"kernel.hostname": "x"}, "conflicts with the OCI hostname"),
+        ("linux.netDevices", {"eth0": {}}, "netDevices is not supported"),
         ("linux.maskedPaths", ["relative"], "must be absolute"),
         ("linux.devices", [{"path": "/dev/x", "type": "z"}], "no device"),
         ("linux.uidMappings", [{"containerID": -1, "hostID": 0, "size": 1}], "no mapping"),
