@@ -8,8 +8,6 @@ halves. This package imports nothing by itself, so that every command loads only
 `__init__.pyi`.
 """
 
-from typing import Any
-
 __version__ = "0.1.0"
 __all__ = ["__version__", "connect", "connect_async", "embed", "embed_async"]
 
@@ -21,7 +19,7 @@ _PUBLIC = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'boxship' has no attribute {name!r}")
     import importlib

@@ -1,7 +1,7 @@
 """The registries as one caller wants to see them: accounts, encryption, and where their configuration lies."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from boxship.remotes import credentials, hosts, registry
 from boxship.terms import references
@@ -16,7 +16,7 @@ class Access:
     plain_http: bool = False
     insecure: bool = False
     username: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     hosts_dir: str = ""
 
     def registry(self, reference: str) -> registry.Registry:

@@ -7,7 +7,10 @@ import tarfile
 import pytest
 
 BUSYBOX = "/bin/busybox"
-NAMES = "sh true false sleep cat echo ls id env pwd mount hostname stat tty head seq dd ip".split()
+NAMES = (
+    *("sh", "true", "false", "sleep", "cat", "echo", "ls", "id", "env"),
+    *("pwd", "mount", "hostname", "stat", "tty", "head", "seq", "dd", "ip", "tr"),
+)
 FILES = {
     "etc/passwd": b"root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home:/bin/sh\n",
     "etc/group": b"root:x:0:root\napp:x:1001:\nextra:x:2000:app\n",
@@ -50,7 +53,7 @@ def layer():
     return buffer.getvalue()
 
 
-def push(registry, repository="test/busybox"):
+def push(registry, repository="test/busybox", config=CONFIG):
     """Returns the reference under which it lies there."""
-    registry.push_image(repository, "v1", [layer()], CONFIG)
+    registry.push_image(repository, "v1", [layer()], config)
     return f"{registry.host}/{repository}:v1"

@@ -1,0 +1,161 @@
+import json
+import os
+
+import pytest
+
+from boxship.client import wishes
+from boxship.core import mounts, specs
+from boxship.terms import errors, oci, platforms
+
+
+def config(**told):
+    return oci.ImageConfig(platform=platforms.default(), diff_ids=(), **told)
+
+
+def spec(wished=None, args=("true",), **told):
+    return wishes.spec("space", "box", config(**told), args, wished or {}, None)
+
+
+@pytest.mark.parametrize(
+    ("entrypoint", "cmd", "args", "wished", "runs"),
+    [
+        (("a",), ("b",), None, None, ["a", "b"]),
+        (("a",), ("b",), ["c"], None, ["a", "c"]),
+        (("a",), ("b",), None, ["d"], ["d"]),
+        (("a",), ("b",), ["c"], ["d"], ["d", "c"]),
+        (("a",), ("b",), ["c"], [], ["c"]),
+        ((), ("b",), None, None, ["b"]),
+        ((), (), ["c"], None, ["c"]),
+    ],
+)
+def test_what_runs_is_settled_as_docker_does(entrypoint, cmd, args, wished, runs):
+    assert wishes.command(config(entrypoint=entrypoint, cmd=cmd), args, wished) == runs
+
+
+def test_nothing_to_run_is_refused():
+    with pytest.raises(errors.InvalidArgument, match="no command"):
+        spec(args=None)
+
+
+def test_the_callers_environment_goes_before_the_images():
+    made = spec({"env": ["A=mine", "GONE"]}, env=("A=theirs", "B=theirs", "GONE=x"))
+    assert made["process"]["env"] == [specs.PATH, "A=mine", "B=theirs"]
+    assert spec({"env": {"A": "b=c"}})["process"]["env"] == [specs.PATH, "A=b=c"]
+
+
+@pytest.mark.parametrize(
+    ("told", "wished", "found"), [("", "", "/"), ("app", "", "/app"), ("/a", "", "/a"), ("/a", "/b", "/b")]
+)
+def test_the_working_folder(told, wished, found):
+    assert spec({"cwd": wished}, working_dir=told)["process"]["cwd"] == found
+
+
+def test_confined_by_default():
+    made = spec()
+    assert made["linux"]["seccomp"]["defaultAction"] == "SCMP_ACT_ERRNO"
+    assert made["process"]["noNewPrivileges"] is True
+    assert made["process"]["capabilities"]["bounding"] == list(specs.CAPABILITIES)
+    assert {"type": "network"} in made["linux"]["namespaces"]
+    assert made["hostname"] == "box"
+
+
+def test_security_options(tmp_path):
+    assert "seccomp" not in spec({"security_opt": ["seccomp=unconfined"]})["linux"]
+    assert spec({"security_opt": ["no-new-privileges=false"]})["process"]["noNewPrivileges"] is False
+    assert spec({"security_opt": ["no-new-privileges:true"]})["process"]["noNewPrivileges"] is True
+    profile = tmp_path / "profile.json"
+    profile.write_text(json.dumps({"defaultAction": "SCMP_ACT_LOG"}))
+    assert spec({"security_opt": [f"seccomp={profile}"]})["linux"]["seccomp"] == {"defaultAction": "SCMP_ACT_LOG"}
+    profile.write_text(json.dumps({"defaultAction": "SCMP_ACT_LOG", "archMap": []}))
+    for bad in (
+        f"seccomp={profile}",
+        f"seccomp={tmp_path}/none",
+        "label=disable",
+        "no-new-privileges=maybe",
+        "seccomp",
+    ):
+        with pytest.raises(errors.InvalidArgument):
+            spec({"security_opt": [bad]})
+
+
+def test_privileged_is_everything_and_not_confined():
+    made = spec({"privileged": True})
+    assert made["process"]["capabilities"]["bounding"] == list(specs.ALL_CAPABILITIES)
+    assert "seccomp" not in made["linux"]
+    assert all(each["path"].startswith("/dev/") for each in made["linux"]["devices"])
+    assert "/dev/null" not in [each["path"] for each in made["linux"]["devices"]]
+
+
+def test_capabilities_change_what_the_filter_allows():
+    def allowed(made):
+        return {name for rule in made["linux"]["seccomp"]["syscalls"] for name in rule["names"]
+                if rule["action"] == "SCMP_ACT_ALLOW" and not rule.get("args")}  # fmt: skip
+
+    assert "mount" not in allowed(spec())
+    assert "mount" in allowed(spec({"cap_add": ["SYS_ADMIN"]}))
+
+
+def test_the_hosts_network_brings_its_names():
+    made = spec({"network": "host"})
+    assert {"type": "network"} not in made["linux"]["namespaces"]
+    files = {path for path in ("/etc/hosts", "/etc/resolv.conf") if os.path.exists(path)}
+    assert files <= {each["destination"] for each in made["mounts"]}
+    with pytest.raises(errors.InvalidArgument, match="bridge"):
+        spec({"network": "bridge"})
+
+
+def test_limits_and_root():
+    made = spec({"memory": 1 << 20, "cpus": 1.5, "pids_limit": 7, "read_only": True})
+    resources = made["linux"]["resources"]
+    assert (resources["memory"], resources["pids"]) == ({"limit": 1 << 20}, {"limit": 7})
+    assert resources["cpu"] == {"quota": 150_000, "period": 100_000}
+    assert made["root"]["readonly"] is True
+
+
+@pytest.mark.parametrize(
+    ("text", "mount"),
+    [
+        ("/a:/b", mounts.Mount(type="bind", source="/a", target="/b", options=("rbind", "rw"))),
+        ("/a:/b:ro", mounts.Mount(type="bind", source="/a", target="/b", options=("rbind", "ro"))),
+        ("/a:/b:ro,rslave", mounts.Mount(type="bind", source="/a", target="/b", options=("rbind", "ro", "rslave"))),
+    ],
+)
+def test_volumes(text, mount):
+    assert wishes.volume(text) == mount
+
+
+@pytest.mark.parametrize("text", ["/a", "a:/b", "/a:b", "/a:/b:ro:x", ""])
+def test_what_is_no_volume(text):
+    with pytest.raises(errors.InvalidArgument):
+        wishes.volume(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "mount"),
+    [
+        ("type=bind,src=/a,dst=/b,options=rbind:ro", ("bind", "/a", "/b", ("rbind", "ro"))),
+        ("src=/a,target=/b,readonly", ("bind", "/a", "/b", ("rbind", "ro"))),
+        ("src=/a,target=/b,ro=false", ("bind", "/a", "/b", ("rbind",))),
+        ("type=tmpfs,destination=/t,options=size=1m", ("tmpfs", "tmpfs", "/t", ("size=1m",))),
+    ],
+)
+def test_mounts(text, mount):
+    found = wishes.mount_of(text)
+    assert (found.type, found.source, found.target, found.options) == mount
+
+
+@pytest.mark.parametrize("text", ["", "type=bind,src=/a", "dst=/b,colour=red", "src"])
+def test_what_is_no_mount(text):
+    with pytest.raises(errors.InvalidArgument):
+        wishes.mount_of(text)
+
+
+def test_an_exec_is_another_process_of_the_same_container():
+    made = spec({"terminal": True, "env": ["A=b"]}, args=["sh"])
+    wishes.change_for_exec(made, ["id"], env=["C=d"], cwd="/tmp", terminal=False, privileged=False)
+    process = made["process"]
+    assert (process["args"], process["cwd"], process["terminal"]) == (["id"], "/tmp", False)
+    assert {"A=b", "C=d"} <= set(process["env"])
+    assert process["capabilities"]["bounding"] == list(specs.CAPABILITIES)
+    wishes.change_for_exec(made, ["id"], env=[], cwd="", terminal=False, privileged=True)
+    assert process["capabilities"]["bounding"] == list(specs.ALL_CAPABILITIES)
