@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import io
 import os
+import select
 import shutil
 import socket
 import stat
@@ -200,6 +201,21 @@ class TestApply:
         data = layers.archive([layers.file("f")])
         with pytest.raises(errors.ResourceExhausted, match="ended before"):
             differ.LayerDiffer(store, lambda _arguments, _fds: None).apply(put(store, data), snapshotter.prepare("k"))
+
+    def test_a_worker_leaves_when_nobody_waits(self, zygote, tmp_path) -> None:
+        ours, theirs = os.pipe()
+        blob, end = os.pipe()
+        root = os.open(tmp_path, os.O_RDONLY)
+        arguments = {"do": "apply", "overlay": "", "lowers": [], "sync": False}
+        pid = zygote.spawn("layers", arguments, [theirs, blob, root])
+        pidfd = os.pidfd_open(pid)
+        for descriptor in (theirs, blob, root):
+            os.close(descriptor)
+        assert not select.select([pidfd], [], [], 0.2)[0]  # it waits for its layer
+        os.close(ours)
+        assert select.select([pidfd], [], [], 10)[0]
+        os.close(end)
+        os.close(pidfd)
 
     @pytest.mark.slow
     def test_a_bomb_ends_at_the_disk(self, store, zygote, tmp_path) -> None:
