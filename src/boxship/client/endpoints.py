@@ -1,11 +1,14 @@
 """Where a daemon is, and how a connection to it comes about."""
 
 import socket
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from boxship.terms import errors
+
+if TYPE_CHECKING:
+    import ssl  # which takes longer to load than all of this
 
 DEFAULT_ADDRESS = "/run/boxship/boxship.sock"
 
@@ -29,7 +32,7 @@ class Endpoint:
     address: str = DEFAULT_ADDRESS
     dial: Callable[[], socket.socket] | None = None
     timeout: float = 10.0
-    tls: ssl.SSLContext | None = None
+    tls: "ssl.SSLContext | None" = None
     let_go: Callable[[], None] = _nothing
 
 

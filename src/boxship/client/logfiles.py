@@ -3,7 +3,6 @@
 import contextlib
 import io
 import os
-import urllib.parse
 from contextlib import AbstractContextManager
 from typing import BinaryIO
 
@@ -23,6 +22,8 @@ def path_for(root: str, namespace: str, id: str) -> str:
 
 def uri(path: str) -> str:
     """As shims take it."""
+    import urllib.parse
+
     return f"file://{urllib.parse.quote(path)}"
 
 

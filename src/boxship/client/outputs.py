@@ -2,9 +2,12 @@
 
 import os
 import threading
+from collections.abc import Callable
 
-from boxship.client import streams
 from boxship.terms import errors
+
+Sink = Callable[[bytes], object]
+"""Takes output as it comes, in a thread of its own; must not block for long."""
 
 LIMIT = 64 << 20
 """Bytes that are gathered of one process; who expects more takes them as they come."""
@@ -43,7 +46,7 @@ class Log:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def beside(self, sink: streams.Sink | None) -> streams.Sink:
+    def beside(self, sink: Sink | None) -> Sink:
         """A sink that writes here and then gives the same to `sink`."""
 
         def take(data: bytes) -> None:

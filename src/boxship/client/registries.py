@@ -2,9 +2,12 @@
 
 import os
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from boxship.remotes import credentials, hosts, registry
 from boxship.terms import references
+
+if TYPE_CHECKING:
+    from boxship.remotes import credentials, registry
 
 DOCKER_CONFIG = "~/.docker/config.json"
 
@@ -19,8 +22,10 @@ class Access:
     password: str = field(default="", repr=False)
     hosts_dir: str = ""
 
-    def registry(self, reference: str) -> registry.Registry:
+    def registry(self, reference: str) -> "registry.Registry":
         """For one reference: accounts and exceptions hold for its host and no other."""
+        from boxship.remotes import hosts, registry
+
         host = references.parse(reference).host
         roots = (self.hosts_dir,) if self.hosts_dir else hosts.DEFAULT_ROOTS
         where = hosts.Hosts(
@@ -30,7 +35,9 @@ class Access:
         )
         return registry.Registry(where, self._accounts(host))
 
-    def _accounts(self, host: str) -> credentials.Source:
+    def _accounts(self, host: str) -> "credentials.Source":
+        from boxship.remotes import credentials
+
         if self.username or self.password:
             return credentials.Fixed({host: credentials.Credential(username=self.username, secret=self.password)})
         return credentials.DockerConfig(os.path.expanduser(DOCKER_CONFIG))

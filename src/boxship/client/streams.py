@@ -12,10 +12,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import BinaryIO, Self
 
+from boxship.client import outputs
 from boxship.core import tasks
 
-Sink = Callable[[bytes], object]
-"""Takes output as it comes, in a thread of its own; must not block for long."""
+Sink = outputs.Sink
 
 _CHUNK = 1 << 16
 

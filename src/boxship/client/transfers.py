@@ -1,17 +1,17 @@
 """Images on the move, in threads and over the wire: pull, push, unpack, and archives."""
 
 from collections.abc import Sequence
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from boxship.client import registries, stores
 from boxship.core import content, images
 from boxship.plugins.transfer import graph, unpack
 from boxship.plugins.transfer import progress as transfer
-from boxship.plugins.transfer import pull as pulling
-from boxship.plugins.transfer import push as pushing
 from boxship.proxies import callers
-from boxship.remotes import archives
 from boxship.terms import errors, oci, platforms, references
+
+if TYPE_CHECKING:
+    from boxship.remotes import archives
 
 UNNAMED = "import"
 """What an image is called that comes from an archive and has no name there, before its digest."""
@@ -28,6 +28,8 @@ def pull(
     report: transfer.Report,
 ) -> images.Image:
     """Fetch what `matcher` matches, and unpack the best of `wanted` unless `snapshotter` is empty."""
+    from boxship.plugins.transfer import pull as pulling
+
     name = str(references.normalize(reference))
     with stores.leased(caller) as held, access.registry(name) as registry:
         at_once = bool(snapshotter) and matcher == wanted
@@ -53,6 +55,8 @@ def push(
     *,
     report: transfer.Report,
 ) -> None:
+    from boxship.plugins.transfer import push as pushing
+
     name = references.normalize(reference)
     tagged = f"{name.name}:{name.tag}@{target.digest}" if name.tag else f"{name.name}@{target.digest}"
     with access.registry(str(name)) as registry:
@@ -83,6 +87,8 @@ def load(
     report: transfer.Report,
 ) -> list[images.Image]:
     """Take an archive's images, and unpack those that are for `wanted` unless `snapshotter` is empty."""
+    from boxship.remotes import archives
+
     with stores.leased(caller) as held:
         loaded = archives.load(file.read, held.content, matcher=matcher)
         found = [_named(held, name_of(each, base_name), each.target) for each in loaded.images]
@@ -95,6 +101,8 @@ def load(
 
 
 def save(caller: callers.Caller, named: Sequence[images.Image], file: BinaryIO, *, matcher: platforms.Matcher) -> None:
+    from boxship.remotes import archives
+
     wanted = [archives.Image(name=image.name, target=image.target) for image in named]
     archives.save(file.write, stores.Stores(caller).content, wanted, matcher=matcher)
 
@@ -115,11 +123,11 @@ def complete(caller: callers.Caller, target: oci.Descriptor) -> list[platforms.P
         if all(_has(blobs, each.digest) for each in below) and below[0].media_type in oci.CONFIGS:
             manifest = graph.read(blobs, descriptor)
             if isinstance(manifest, oci.Manifest):
-                found.append(pulling.read_config(blobs, manifest).platform)
+                found.append(_config(blobs, manifest).platform)
     return found
 
 
-def name_of(image: archives.Image, base_name: str) -> str:
+def name_of(image: "archives.Image", base_name: str) -> str:
     """What an archive's image is called: its own name, else its tag after `base_name`, else its digest."""
     if image.name:
         return image.name
@@ -156,6 +164,11 @@ def _has(manager: content.Manager, digest: str) -> bool:
     return True
 
 
+def _config(provider: content.Provider, manifest: oci.Manifest) -> oci.ImageConfig:
+    data = content.read_blob(provider, manifest.config, oci.MANIFEST_LIMIT)
+    return oci.parse_config(data, where=f"image config {manifest.config.digest}")
+
+
 def _unpacker(held: stores.Stores, snapshotter: str) -> unpack.Unpacker:
     return unpack.Unpacker(
         name=snapshotter, snapshotter=held.snapshotter(snapshotter), applier=held.applier, store=held.content
@@ -166,7 +179,7 @@ def _unpack(
     held: stores.Stores, image: images.Image, wanted: platforms.Matcher, snapshotter: str, report: transfer.Report
 ) -> str:
     _, manifest = graph.manifest(held.content, image.target, wanted, image.name)
-    config = pulling.read_config(held.content, manifest)
+    config = _config(held.content, manifest)
     return _unpacker(held, snapshotter).unpack(manifest, config, report=report)
 
 

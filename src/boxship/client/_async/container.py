@@ -3,16 +3,18 @@
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from boxship.client import async_sessions, logfiles, marks, outputs, results, rootfs, signals, streams, wishes
-from boxship.client._async import processes, starting
+from boxship.client import async_sessions, logfiles, marks, outputs, results, signals, wishes
+from boxship.client._async import processes
 from boxship.core import containers, metrics, specs, tasks
 from boxship.proxies._async import containers as containers_proxy
 from boxship.proxies._async import snapshots as snapshots_proxy
 from boxship.proxies._async import tasks as tasks_proxy
 from boxship.terms import errors
-from boxship.wire import metrics as wire_metrics
+
+if TYPE_CHECKING:
+    from boxship.client._async import starting
 
 _ALIVE = frozenset({tasks.Status.RUNNING, tasks.Status.PAUSED, tasks.Status.PAUSING})
 
@@ -29,7 +31,6 @@ class AsyncContainer:
         self._session = session
         self._store = containers_proxy.ContainersProxy(session.caller)
         self._tasks = tasks_proxy.TasksProxy(session.caller)
-        self._starter = starting.AsyncStarter(session, record.id)
         self.id = record.id
         self.record = record
 
@@ -60,8 +61,8 @@ class AsyncContainer:
         self,
         *,
         stdin: BinaryIO | None = None,
-        stdout: streams.Sink | None = None,
-        stderr: streams.Sink | None = None,
+        stdout: outputs.Sink | None = None,
+        stderr: outputs.Sink | None = None,
         detach: bool | None = None,
     ) -> processes.AsyncProcess:
         """Run its command; a container that has stopped may be started again.
@@ -79,8 +80,8 @@ class AsyncContainer:
         self,
         *,
         stdin: BinaryIO | None,
-        stdout: streams.Sink | None,
-        stderr: streams.Sink | None,
+        stdout: outputs.Sink | None,
+        stderr: outputs.Sink | None,
         detach: bool | None = None,
     ) -> processes.AsyncProcess:
         """As `start`, by the record at hand."""
@@ -89,8 +90,8 @@ class AsyncContainer:
         log = record.labels.get(marks.LOG, "")
         mounts = await self._snapshotter(record).mounts(record.snapshot_key) if record.snapshot_key else []
         if detach or (detach is None and not (stdin or stdout or stderr)):
-            return await self._starter.detached(mounts, log, terminal=terminal)
-        return await self._starter.attached(mounts, log, terminal=terminal, stdin=stdin, stdout=stdout, stderr=stderr)
+            return await self._starter().detached(mounts, log, terminal=terminal)
+        return await self._starter().attached(mounts, log, terminal=terminal, stdin=stdin, stdout=stdout, stderr=stderr)
 
     async def wait(self) -> tasks.Exit:
         """Until its command ends; at once when it has. Raises NotFound when it was not started."""
@@ -160,16 +161,18 @@ class AsyncContainer:
         privileged: bool = False,
         terminal: bool = False,
         stdin: BinaryIO | None = None,
-        stdout: streams.Sink | None = None,
-        stderr: streams.Sink | None = None,
+        stdout: outputs.Sink | None = None,
+        stderr: outputs.Sink | None = None,
     ) -> processes.AsyncProcess:
         """Start another command in it; output that nobody takes is thrown away. Its `delete` is due after `wait`."""
         spec = await self.spec()
         if user:
+            from boxship.client import rootfs
+
             pid = (await self._tasks.get(self.id)).pid
             specs.set_user(spec["process"], await self._session.call(rootfs.resolve_user_of, user, pid))
         wishes.change_for_exec(spec, args, env=wishes.entries(env), cwd=cwd, terminal=terminal, privileged=privileged)
-        return await self._starter.exec(
+        return await self._starter().exec(
             f"exec-{secrets.token_hex(8)}",
             specs.process_to_bytes(spec["process"]),
             terminal=terminal,
@@ -204,6 +207,8 @@ class AsyncContainer:
 
     async def stats(self) -> metrics.Stats:
         """Raises NotFound when it does not run."""
+        from boxship.wire import metrics as wire_metrics
+
         for metric in await self._tasks.metrics([f"id=={self.id}"]):
             if metric.id == self.id:
                 return wire_metrics.stats(metric)
@@ -250,6 +255,11 @@ class AsyncContainer:
                 await self.resume()
         with contextlib.suppress(errors.NotFound):
             await self._session.answer(later)
+
+    def _starter(self) -> "starting.AsyncStarter":
+        from boxship.client._async import starting
+
+        return starting.AsyncStarter(self._session, self.id)
 
     def _snapshotter(self, record: containers.Container) -> snapshots_proxy.SnapshotsProxy:
         return snapshots_proxy.SnapshotsProxy(self._session.caller, record.snapshotter)

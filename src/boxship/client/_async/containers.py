@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, BinaryIO, Unpack
 
-from boxship.client import async_sessions, logfiles, marks, outputs, results, rootfs, streams, wishes
+from boxship.client import async_sessions, logfiles, marks, outputs, results, wishes
 from boxship.client._async import container, facts, images
 from boxship.core import chains, mounts, specs, tasks
 from boxship.core import containers as records
@@ -35,8 +35,8 @@ class AsyncContainers:
         args: Sequence[str] | None = None,
         *,
         stdin: BinaryIO | None = None,
-        stdout: streams.Sink | None = None,
-        stderr: streams.Sink | None = None,
+        stdout: outputs.Sink | None = None,
+        stderr: outputs.Sink | None = None,
         remove: bool = True,
         **options: Unpack[wishes.Options],
     ) -> results.Result:
@@ -179,6 +179,8 @@ class AsyncContainers:
         self, record: records.Container, place: tuple[str, str], shown: Sequence[mounts.Mount]
     ) -> records.Container:
         """Who the image's files say that the user is; images never change, so the answer is kept."""
+        from boxship.client import rootfs
+
         user = await self._session.call(rootfs.resolve_user, place[1], shown)
         if len(self._users) >= _REMEMBERED:
             self._users.clear()

@@ -1,10 +1,13 @@
 """The way in: `boxship.connect`."""
 
-import ssl
+from typing import TYPE_CHECKING
 
 from boxship.client import endpoints
 from boxship.client._async import client
 from boxship.core import namespaces
+
+if TYPE_CHECKING:
+    import ssl
 
 
 async def async_connect(
@@ -12,7 +15,7 @@ async def async_connect(
     *,
     namespace: str = namespaces.DEFAULT,
     timeout: float = 10.0,  # noqa: ASYNC109 - it is also the socket's
-    tls: ssl.SSLContext | None = None,
+    tls: "ssl.SSLContext | None" = None,
 ) -> client.AsyncClient:
     """Connect to a daemon: boxshipd, or any containerd from 1.6 on.
 

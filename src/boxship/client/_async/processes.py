@@ -1,10 +1,13 @@
 """A process that this program started in a container: its init, or an exec."""
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from boxship.client import async_sessions, signals, streams
+from boxship.client import async_sessions, signals
 from boxship.core import tasks
 from boxship.proxies._async import tasks as tasks_proxy
+
+if TYPE_CHECKING:
+    from boxship.client import streams
 
 
 class AsyncProcess:
@@ -22,7 +25,7 @@ class AsyncProcess:
         container_id: str,
         id: str,
         pid: int,
-        laid: streams.Streams | None,
+        laid: "streams.Streams | None",
     ) -> None:
         self._session = session
         self._tasks = tasks_proxy.TasksProxy(session.caller)

@@ -4,16 +4,18 @@
 import contextlib
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from boxship.client import sessions, logfiles, marks, outputs, results, rootfs, signals, streams, wishes
-from boxship.client._sync import processes, starting
+from boxship.client import sessions, logfiles, marks, outputs, results, signals, wishes
+from boxship.client._sync import processes
 from boxship.core import containers, metrics, specs, tasks
 from boxship.proxies._sync import containers as containers_proxy
 from boxship.proxies._sync import snapshots as snapshots_proxy
 from boxship.proxies._sync import tasks as tasks_proxy
 from boxship.terms import errors
-from boxship.wire import metrics as wire_metrics
+
+if TYPE_CHECKING:
+    from boxship.client._sync import starting
 
 _ALIVE = frozenset({tasks.Status.RUNNING, tasks.Status.PAUSED, tasks.Status.PAUSING})
 
@@ -30,7 +32,6 @@ class Container:
         self._session = session
         self._store = containers_proxy.ContainersProxy(session.caller)
         self._tasks = tasks_proxy.TasksProxy(session.caller)
-        self._starter = starting.Starter(session, record.id)
         self.id = record.id
         self.record = record
 
@@ -61,8 +62,8 @@ class Container:
         self,
         *,
         stdin: BinaryIO | None = None,
-        stdout: streams.Sink | None = None,
-        stderr: streams.Sink | None = None,
+        stdout: outputs.Sink | None = None,
+        stderr: outputs.Sink | None = None,
         detach: bool | None = None,
     ) -> processes.Process:
         """Run its command; a container that has stopped may be started again.
@@ -80,8 +81,8 @@ class Container:
         self,
         *,
         stdin: BinaryIO | None,
-        stdout: streams.Sink | None,
-        stderr: streams.Sink | None,
+        stdout: outputs.Sink | None,
+        stderr: outputs.Sink | None,
         detach: bool | None = None,
     ) -> processes.Process:
         """As `start`, by the record at hand."""
@@ -90,8 +91,8 @@ class Container:
         log = record.labels.get(marks.LOG, "")
         mounts = self._snapshotter(record).mounts(record.snapshot_key) if record.snapshot_key else []
         if detach or (detach is None and not (stdin or stdout or stderr)):
-            return self._starter.detached(mounts, log, terminal=terminal)
-        return self._starter.attached(mounts, log, terminal=terminal, stdin=stdin, stdout=stdout, stderr=stderr)
+            return self._starter().detached(mounts, log, terminal=terminal)
+        return self._starter().attached(mounts, log, terminal=terminal, stdin=stdin, stdout=stdout, stderr=stderr)
 
     def wait(self) -> tasks.Exit:
         """Until its command ends; at once when it has. Raises NotFound when it was not started."""
@@ -161,16 +162,18 @@ class Container:
         privileged: bool = False,
         terminal: bool = False,
         stdin: BinaryIO | None = None,
-        stdout: streams.Sink | None = None,
-        stderr: streams.Sink | None = None,
+        stdout: outputs.Sink | None = None,
+        stderr: outputs.Sink | None = None,
     ) -> processes.Process:
         """Start another command in it; output that nobody takes is thrown away. Its `delete` is due after `wait`."""
         spec = self.spec()
         if user:
+            from boxship.client import rootfs
+
             pid = (self._tasks.get(self.id)).pid
             specs.set_user(spec["process"], self._session.call(rootfs.resolve_user_of, user, pid))
         wishes.change_for_exec(spec, args, env=wishes.entries(env), cwd=cwd, terminal=terminal, privileged=privileged)
-        return self._starter.exec(
+        return self._starter().exec(
             f"exec-{secrets.token_hex(8)}",
             specs.process_to_bytes(spec["process"]),
             terminal=terminal,
@@ -205,6 +208,8 @@ class Container:
 
     def stats(self) -> metrics.Stats:
         """Raises NotFound when it does not run."""
+        from boxship.wire import metrics as wire_metrics
+
         for metric in self._tasks.metrics([f"id=={self.id}"]):
             if metric.id == self.id:
                 return wire_metrics.stats(metric)
@@ -251,6 +256,11 @@ class Container:
                 self.resume()
         with contextlib.suppress(errors.NotFound):
             self._session.answer(later)
+
+    def _starter(self) -> "starting.Starter":
+        from boxship.client._sync import starting
+
+        return starting.Starter(self._session, self.id)
 
     def _snapshotter(self, record: containers.Container) -> snapshots_proxy.SnapshotsProxy:
         return snapshots_proxy.SnapshotsProxy(self._session.caller, record.snapshotter)

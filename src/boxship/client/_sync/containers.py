@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO, Unpack
 
-from boxship.client import sessions, logfiles, marks, outputs, results, rootfs, streams, wishes
+from boxship.client import sessions, logfiles, marks, outputs, results, wishes
 from boxship.client._sync import container, facts, images
 from boxship.core import chains, mounts, specs, tasks
 from boxship.core import containers as records
@@ -34,8 +34,8 @@ class Containers:
         args: Sequence[str] | None = None,
         *,
         stdin: BinaryIO | None = None,
-        stdout: streams.Sink | None = None,
-        stderr: streams.Sink | None = None,
+        stdout: outputs.Sink | None = None,
+        stderr: outputs.Sink | None = None,
         remove: bool = True,
         **options: Unpack[wishes.Options],
     ) -> results.Result:
@@ -176,6 +176,8 @@ class Containers:
         self, record: records.Container, place: tuple[str, str], shown: Sequence[mounts.Mount]
     ) -> records.Container:
         """Who the image's files say that the user is; images never change, so the answer is kept."""
+        from boxship.client import rootfs
+
         user = self._session.call(rootfs.resolve_user, place[1], shown)
         if len(self._users) >= _REMEMBERED:
             self._users.clear()
