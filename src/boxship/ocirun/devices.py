@@ -68,11 +68,14 @@ class Link:
     path: str
     target: str
     replace: bool = False
+    optional: bool = False  # only where the machine has what it leads to
 
     def describe(self) -> str:
         return f"link {self.path} to {self.target}"
 
     def execute(self, stage: Stage) -> None:
+        if self.optional and not os.path.exists(self.target):
+            return
         folder, name = os.path.split(self.path)
         with mountfds.closing(openat2.make_folders(stage.root, folder)) as parent:
             if self.replace:

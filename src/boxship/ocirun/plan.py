@@ -4,48 +4,19 @@ The order of operations is the OCI spec's and runc's: propagation, root, mounts,
 masks, then the root becomes `/`.
 """
 
-import dataclasses
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from boxship.linux import cgrouptree, mounts, namespaces
-from boxship.ocirun import cgroupmounts, devices, errors, masks, process, rootfs
-from boxship.ocirun import options as mount_options
+from boxship.linux import cgrouptree, namespaces
+from boxship.ocirun import devices, errors, idranges, layout, process
 from boxship.ocirun.stage import Operation
 
 _ID_LETTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-._")
 
-# What may be mounted below /proc, since tools such as lxcfs put better numbers there.
-_PROC_ALLOWED = {
-    "/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime", "/proc/loadavg",
-    "/proc/slabinfo", "/proc/net/dev", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
-}  # fmt: skip
-
 # Better refused than passed over in silence.
-_UNSUPPORTED = ("netDevices", "memoryPolicy")
-
-_DEFAULT_DEVICES = (
-    ("/dev/null", 1, 3), ("/dev/random", 1, 8), ("/dev/full", 1, 7), ("/dev/tty", 5, 0), ("/dev/zero", 1, 5),
-    ("/dev/urandom", 1, 9),
-)  # fmt: skip
-_LINKS = (
-    ("/dev/fd", "/proc/self/fd"), ("/dev/stdin", "/proc/self/fd/0"), ("/dev/stdout", "/proc/self/fd/1"),
-    ("/dev/stderr", "/proc/self/fd/2"),
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdRange:
-    """A line of uid_map or gid_map."""
-
-    inside: int
-    outside: int
-    size: int
-
-    def line(self) -> str:
-        return f"{self.inside} {self.outside} {self.size}"
+_UNSUPPORTED = ("netDevices", "memoryPolicy", "intelRdt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +25,8 @@ class Plan:
     rootfs: str
     new: tuple[str, ...]  # kinds of namespaces that are made
     joined: tuple[tuple[str, str], ...]  # (kind, path)
-    uid_maps: tuple[IdRange, ...]
-    gid_maps: tuple[IdRange, ...]
+    uid_maps: tuple[idranges.IdRange, ...]
+    gid_maps: tuple[idranges.IdRange, ...]
     time_offsets: tuple[tuple[str, int, int], ...]
     operations: tuple[Operation, ...]
     console: devices.Console | None
@@ -124,10 +95,6 @@ def build(
         raise errors.SpecFault("linux.namespaces must have a mount namespace", step="linux.namespaces")
     _check_names(spec, new, joined)
     made = process.build(spec.get("process") or {}, profile=linux.get("seccomp"), cache=cache, warn=warn)
-    if (linux.get("intelRdt") or {}) and not os.path.isdir("/sys/fs/resctrl/info"):
-        raise errors.SpecFault(
-            "linux.intelRdt needs the resctrl file system, which is not mounted", step="linux.intelRdt"
-        )
     for key in _UNSUPPORTED:
         if linux.get(key):
             raise errors.SpecFault(f"linux.{key} is not supported by this runtime", step=f"linux.{key}")
@@ -136,8 +103,8 @@ def build(
     console: devices.Console | None = None
     if has_mounts:
         namespaced = "cgroup" in new
-        operations = tuple(_operations(spec, folder, tree, has_user=has_user, namespaced=namespaced))
-        final = tuple(_final(spec, made.cwd))
+        operations = tuple(layout.operations(spec, folder, tree, has_user=has_user, namespaced=namespaced))
+        final = tuple(layout.final(spec, made.cwd))
     if made.terminal:
         console = devices.Console(rows=made.rows, columns=made.columns, show=has_mounts)
     return Plan(
@@ -145,14 +112,14 @@ def build(
         rootfs=folder,
         new=new,
         joined=joined,
-        uid_maps=_maps(linux.get("uidMappings"), "uidMappings"),
-        gid_maps=_maps(linux.get("gidMappings"), "gidMappings"),
+        uid_maps=idranges.parse(linux.get("uidMappings"), "uidMappings"),
+        gid_maps=idranges.parse(linux.get("gidMappings"), "gidMappings"),
         time_offsets=_time_offsets(linux.get("timeOffsets") or {}),
         operations=operations,
         console=console,
         final=final,
         pivots=not no_pivot,
-        final_propagation=_propagation(linux, 0),
+        final_propagation=layout.propagation(linux, 0),
         hostname=spec.get("hostname") or "",
         domainname=spec.get("domainname") or "",
         sysctl=_sysctls(linux.get("sysctl") or {}, new, joined),
@@ -198,16 +165,6 @@ def _check_names(spec: Mapping[str, Any], new: tuple[str, ...], joined: tuple[tu
     for key in ("hostname", "domainname"):
         if spec.get(key):
             raise errors.SpecFault(f"unable to set {key} without a private UTS namespace", step=key)
-
-
-def _maps(items: Any, name: str) -> tuple[IdRange, ...]:
-    found: list[IdRange] = []
-    for item in items or ():
-        numbers = [item.get(key, 0) for key in ("containerID", "hostID", "size")]
-        if not all(isinstance(number, int) and 0 <= number <= 0xFFFFFFFF for number in numbers):
-            raise errors.SpecFault(f"linux.{name}: {item!r} is no mapping", step=f"linux.{name}")
-        found.append(IdRange(inside=numbers[0], outside=numbers[1], size=numbers[2]))
-    return tuple(found)
 
 
 def _time_offsets(offsets: Mapping[str, Any]) -> tuple[tuple[str, int, int], ...]:
@@ -269,158 +226,3 @@ def _sysctls(
             raise errors.SpecFault(f"sysctl {name!r}: a line break or NUL in it", step="sysctl")
         found.append((name, text))
     return tuple(found)
-
-
-def _propagation(linux: Mapping[str, Any], default: int) -> int:
-    word = linux.get("rootfsPropagation") or ""
-    if not word:
-        return default
-    if word not in mounts.PROPAGATION:
-        raise errors.SpecFault(f"rootfsPropagation={word} is not supported", step="linux.rootfsPropagation")
-    flags = mounts.PROPAGATION[word]
-    # those of the whole tree: a root alone would leave the mounts below tied
-    return flags | mounts.MS_REC
-
-
-def _operations(
-    spec: Mapping[str, Any], folder: str, tree: cgrouptree.Tree, *, has_user: bool, namespaced: bool
-) -> Iterator[Operation]:
-    linux = spec.get("linux") or {}
-    propagation = _propagation(linux, mounts.MS_SLAVE | mounts.MS_REC)
-    yield rootfs.SetPropagation(flags=propagation)
-    yield rootfs.EnterRoot(rootfs=folder, parent_may_be_shared=bool(propagation & mounts.MS_SHARED))
-    for item in spec.get("mounts") or ():
-        yield mount_operation(item, tree, namespaced=namespaced, linux=linux)
-    if _makes_devices(spec):
-        yield from _devices(linux, has_user=has_user)
-
-
-def mount_operation(
-    item: Mapping[str, Any], tree: cgrouptree.Tree, *, namespaced: bool, linux: Mapping[str, Any]
-) -> Operation:
-    """The operation of one entry of `mounts`; raises SpecFault."""
-    destination = _destination(item)
-    found = mount_options.parse(item.get("options") or ())
-    kind = item.get("type") or ("bind" if found.is_bind else "")
-    source = item.get("source") or kind
-    _check_proc(destination, kind)
-    if found.is_bind or kind in {"bind", "rbind"}:
-        if not source.startswith("/"):
-            raise errors.SpecFault(f"mount at {destination!r}: source {source!r} must be absolute", step="mounts")
-        return _bind(item, source, destination, found, linux)
-    if found.idmap or item.get("uidMappings"):
-        raise errors.SpecFault(f"mount at {destination!r}: only bind mounts can be id-mapped", step="mounts")
-    if kind in {"cgroup", "cgroup2"}:
-        return cgroupmounts.CgroupMount(destination=destination, options=found, tree=tree, namespaced=namespaced)
-    if kind == "sysfs":
-        return rootfs.SysfsMount(destination=destination, options=found)
-    if not kind:
-        raise errors.SpecFault(f"mount at {destination!r} has neither a type nor the option bind", step="mounts")
-    later = found.is_readonly and (destination == "/dev" or kind == "tmpfs")
-    return rootfs.NewMount(
-        type=kind, source=source, destination=destination, options=found, plain=kind == "proc", readonly_later=later
-    )
-
-
-def _bind(
-    item: Mapping[str, Any], source: str, destination: str, found: mount_options.Options, linux: Mapping[str, Any]
-) -> Operation:
-    users, groups = item.get("uidMappings"), item.get("gidMappings")
-    if users or groups:
-        found = dataclasses.replace(found, idmap=True)
-    elif found.idmap:
-        users, groups = linux.get("uidMappings"), linux.get("gidMappings")
-    if found.idmap and not (users and groups):
-        message = f"mount at {destination!r}: an id-mapped mount needs uidMappings and gidMappings"
-        raise errors.SpecFault(message, step="mounts")
-    return rootfs.Bind(
-        source=source,
-        destination=destination,
-        options=found,
-        users=tuple(item.line() for item in _maps(users, "uidMappings")) if found.idmap else (),
-        groups=tuple(item.line() for item in _maps(groups, "gidMappings")) if found.idmap else (),
-    )
-
-
-def _destination(item: Mapping[str, Any]) -> str:
-    destination = item.get("destination") or ""
-    if not destination or "\0" in destination:
-        raise errors.SpecFault(f"mount {item!r} has no usable destination", step="mounts")
-    return os.path.normpath("/" + destination.lstrip("/"))
-
-
-def _check_proc(destination: str, kind: str) -> None:
-    """Nothing may be mounted inside /proc but the few harmless files (CVE-2019-16884 and its kin)."""
-    if destination == "/proc" and kind not in {"proc", "bind", "rbind"}:
-        raise errors.SpecFault(
-            f'"{kind}" cannot be mounted because it is not of type proc', step="mounts", path="/proc"
-        )
-    if destination.startswith("/proc/") and destination not in _PROC_ALLOWED:
-        raise errors.SpecFault(
-            f'"{destination}" cannot be mounted because it is inside /proc', step="mounts", path=destination
-        )
-
-
-def _makes_devices(spec: Mapping[str, Any]) -> bool:
-    """Not when the machine's own /dev is shown: its nodes are not ours to change."""
-    for item in spec.get("mounts") or ():
-        if _destination(item) == "/dev" and (
-            item.get("type") == "bind" or mount_options.parse(item.get("options") or ()).is_bind
-        ):
-            return False
-    return True
-
-
-def _devices(linux: Mapping[str, Any], *, has_user: bool) -> Iterator[Operation]:
-    wanted: dict[str, devices.MakeDevice] = {}
-    for path, major, minor in _DEFAULT_DEVICES:
-        wanted[path] = devices.MakeDevice(path=path, type="c", major=major, minor=minor, bound=has_user)
-    for item in linux.get("devices") or ():
-        made = _device(item, bound=has_user)
-        wanted[made.path] = made
-    yield from wanted.values()
-    yield devices.Link(path="/dev/ptmx", target="pts/ptmx", replace=True)
-    for path, target in _LINKS:
-        yield devices.Link(path=path, target=target)
-    if os.path.exists("/proc/kcore"):
-        yield devices.Link(path="/dev/core", target="/proc/kcore")
-
-
-def _device(item: Mapping[str, Any], *, bound: bool) -> devices.MakeDevice:
-    path = item.get("path") or ""
-    kind = item.get("type") or ""
-    if not path.startswith("/") or path.endswith("/") or kind not in {"c", "u", "b", "p"}:
-        raise errors.SpecFault(f"linux.devices: {item!r} is no device", step="linux.devices", path=path)
-    mode = item.get("fileMode")
-    return devices.MakeDevice(
-        path=os.path.normpath(path),
-        type=kind,
-        major=int(item.get("major") or 0),
-        minor=int(item.get("minor") or 0),
-        mode=0o666 if mode is None else int(mode) & 0o7777,
-        uid=int(item.get("uid") or 0),
-        gid=int(item.get("gid") or 0),
-        bound=bound,
-    )
-
-
-def _final(spec: Mapping[str, Any], cwd: str) -> Iterator[Operation]:
-    linux = spec.get("linux") or {}
-    yield rootfs.MakeFolder(path=cwd)
-    for item in spec.get("mounts") or ():
-        found = mount_options.parse(item.get("options") or ())
-        destination = _destination(item)
-        if found.is_readonly and not found.is_bind and (destination == "/dev" or item.get("type") == "tmpfs"):
-            yield rootfs.RemountReadonly(path=destination)
-    for path in linux.get("readonlyPaths") or ():
-        yield masks.ReadOnly(path=_inner(path, "readonlyPaths"))
-    for path in linux.get("maskedPaths") or ():
-        yield masks.Mask(path=_inner(path, "maskedPaths"))
-    if (spec.get("root") or {}).get("readonly"):
-        yield rootfs.RemountReadonly(path="/")
-
-
-def _inner(path: str, name: str) -> str:
-    if not path.startswith("/"):
-        raise errors.SpecFault(f"linux.{name}: {path!r} must be absolute", step=f"linux.{name}", path=path)
-    return os.path.normpath(path)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from boxship.linux import cgrouptree
-from boxship.ocirun import cgroupmounts, devices, errors, masks, options, plan, process, rootfs
+from boxship.ocirun import cgroupmounts, devices, errors, layout, masks, options, plan, process, rootfs
 from boxship.ocirun.commands import specifying
 
 TREE = cgrouptree.Tree(
@@ -100,7 +100,7 @@ def test_a_readonly_dev_becomes_so_at_the_end() -> None:
 
 def test_destinations_are_cleaned() -> None:
     item = {"destination": "a/../../b//c", "type": "tmpfs"}
-    made = plan.mount_operation(item, TREE, namespaced=True, linux={})
+    made = layout.mount_operation(item, TREE, namespaced=True, linux={})
     assert isinstance(made, rootfs.NewMount)
     assert made.destination == "/b/c"
 
