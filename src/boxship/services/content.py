@@ -1,5 +1,7 @@
 """containerd.services.content.v1.Content"""
 
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,10 +10,12 @@ from boxship.api import empty_pb2
 from boxship.core import book, content
 from boxship.rpc import calls, methods
 from boxship.terms import digests, errors, oci
-from boxship.wire import bound, masks, times
+from boxship.wire import bound, headers, masks, times
 from boxship.wire import content as wire
 
 _BATCH = 100
+_MOST_OPEN = 8
+_TRUSTED = 1.0  # seconds that a blob which was there is taken to be there still
 _SHORT = 64 << 10  # bytes that are read where the call came in
 
 
@@ -20,6 +24,14 @@ class ContentService:
 
     def __init__(self, books: book.Books) -> None:
         self._books = books
+        self._opened = _Opened()
+
+    def changed(self) -> None:
+        """To be called after each write of the book: what was open may not be there any more."""
+        self._opened.forget()
+
+    def close(self) -> None:
+        self._opened.forget()
 
     @methods.quick
     def Info(self, request: pb.InfoRequest, call: calls.Call) -> pb.InfoResponse:
@@ -42,6 +54,7 @@ class ContentService:
 
     def Delete(self, request: pb.DeleteContentRequest, call: calls.Call) -> empty_pb2.Empty:
         self._store(call).delete(digests.parse(request.digest))
+        self._opened.forget()
         return empty_pb2.Empty()
 
     @methods.quick
@@ -52,11 +65,16 @@ class ContentService:
 
         What is short goes out at once: Go clients ask for 32 KiB at a time.
         """
-        descriptor = oci.Descriptor(media_type="", digest=digests.parse(request.digest), size=0)
-        reader = self._store(call).reader(descriptor)
+        digest = digests.parse(request.digest)
+        reader, ticket = self._opened.take(headers.namespace(call.metadata), digest)
+        if reader is None:
+            reader = self._store(call).reader(oci.Descriptor(media_type="", digest=digest, size=0))
         begin, end = _range(request, reader)
-        answers = _answers(reader, begin, end)
-        return list(answers) if end - begin <= _SHORT else answers
+        if end - begin > _SHORT:
+            return _answers(reader, begin, end)
+        answers = _read(reader, begin, end)
+        self._opened.give_back(reader, ticket)
+        return answers
 
     @methods.quick
     def Status(self, request: pb.StatusRequest, call: calls.Call) -> pb.StatusResponse:
@@ -93,12 +111,63 @@ class ContentService:
         return bound.to_book(self._books, call).content
 
 
+def _read(reader: content.Reader, begin: int, end: int) -> list[pb.ReadContentResponse]:
+    data = reader.read_at(begin, end - begin) if begin < end else b""
+    return [pb.ReadContentResponse(data=data)] if data else []
+
+
 def _answers(reader: content.Reader, begin: int, end: int) -> Iterator[pb.ReadContentResponse]:
     with reader:
         at = begin
         while at < end and (data := reader.read_at(at, min(content.CHUNK, end - at))):
             yield pb.ReadContentResponse(offset=at - begin, data=data)
             at += len(data)
+
+
+class _Opened:
+    """Readers of blobs that clients are in the middle of, each used by one call at a time.
+
+    They stand for the book's word that the blob is there, for a moment, or until the book changes.
+    """
+
+    def __init__(self) -> None:
+        self._readers: dict[tuple[str, str], tuple[content.Reader, float]] = {}
+        self._lock = threading.Lock()
+        self._changes = 0
+
+    def take(self, namespace: str, digest: str) -> tuple[content.Reader | None, "_Ticket"]:
+        """A reader if there is one, and the ticket to give it, or a new one, back with."""
+        with self._lock:
+            found, until = self._readers.pop((namespace, digest), (None, 0.0))
+            changes = self._changes
+        if found is not None and time.monotonic() > until:
+            found.close()
+            found = None
+        if found is None:
+            until = time.monotonic() + _TRUSTED
+        return found, (namespace, digest, changes, until)
+
+    def give_back(self, reader: content.Reader, ticket: "_Ticket") -> None:
+        namespace, digest, changes, until = ticket
+        gone: content.Reader | None = reader
+        with self._lock:
+            if changes == self._changes:
+                gone, _ = self._readers.pop((namespace, digest), (None, 0.0))
+                self._readers[namespace, digest] = reader, until
+                if gone is None and len(self._readers) > _MOST_OPEN:
+                    gone, _ = self._readers.pop(next(iter(self._readers)))
+        if gone is not None:
+            gone.close()
+
+    def forget(self) -> None:
+        with self._lock:
+            self._changes += 1
+            gone, self._readers = self._readers, {}
+        for reader, _ in gone.values():
+            reader.close()
+
+
+_Ticket = tuple[str, str, int, float]
 
 
 def _range(request: pb.ReadContentRequest, reader: content.Reader) -> tuple[int, int]:

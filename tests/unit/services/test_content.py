@@ -1,6 +1,7 @@
 """What a client of the content service sees on the wire, message by message."""
 
 import hashlib
+import os
 import socket
 
 import pytest
@@ -146,6 +147,19 @@ class TestWithABlob:
     def test_reading_behind_the_end(self, caller):
         with pytest.raises(errors.OutOfRange, match=f"read past object length {len(DATA)} bytes"):
             read(caller, offset=len(DATA) + 1)
+
+    def test_what_was_read_and_is_deleted_is_gone(self, caller):
+        assert read(caller, size=10)
+        caller.call(METHODS["Delete"], pb.DeleteContentRequest(digest=DIGEST))
+        with pytest.raises(errors.NotFound):
+            read(caller, size=10)
+
+    def test_what_is_read_in_pieces_is_opened_once_and_closed(self, caller):
+        before = len(os.listdir("/proc/self/fd"))
+        for number in range(50):
+            (answer,) = read(caller, offset=number * 1000, size=1000)
+            assert answer.data == DATA[number * 1000 :][:1000]
+        assert len(os.listdir("/proc/self/fd")) <= before + 1
 
     def test_a_namespace_sees_its_own(self, caller):
         other = caller.bind("other")

@@ -28,6 +28,14 @@ def _over(name: str, kind: "Kind[Any]", adapter: Any) -> "parts.Registration[kin
     )
 
 
+def _make_content(_config: None, needs: parts.Needs) -> kinds.Adapter:
+    book: Any = needs.one(kinds.METADATA)
+    made = content.ContentService(book)
+    if hasattr(book, "on_mutation"):
+        book.on_mutation(lambda _freed: made.changed())
+    return made
+
+
 def _make_diff(_config: None, needs: parts.Needs) -> kinds.Adapter:
     return diff.DiffService(needs.one(kinds.METADATA), needs.one(kinds.DIFFER))
 
@@ -41,7 +49,7 @@ def _make_ttrpc_events(_config: None, needs: parts.Needs) -> kinds.Adapter:
 
 
 CONTAINERS = _over("containers", kinds.METADATA, containers.ContainersService)
-CONTENT = _over("content", kinds.METADATA, content.ContentService)
+CONTENT = parts.Registration(kind=kinds.GRPC, name="content", requires=(kinds.METADATA,), make=_make_content)
 DIFF = parts.Registration(kind=kinds.GRPC, name="diff", requires=(kinds.METADATA, kinds.DIFFER), make=_make_diff)
 EVENTS = _over("events", kinds.EVENTS, events.EventsService)
 HEALTH = parts.Registration(kind=kinds.GRPC, name="healthcheck", make=lambda _, __: health.HealthService())
