@@ -30,11 +30,15 @@ class Endpoint:
         listener.setblocking(False)
         events.watch(listener.fileno(), loop.IN, self._accept)
 
-    def close(self) -> None:
-        """Take no more calls; the answers that are ready go out."""
+    def refuse(self) -> None:
+        """Let nobody new in."""
         if self._listener.fileno() >= 0:
             self._loop.unwatch(self._listener.fileno())
             self._listener.close()
+
+    def close(self) -> None:
+        """Take no more calls; the answers that are ready go out."""
+        self.refuse()
         for connection in [*self._connections]:
             connection.close()
 

@@ -1,35 +1,44 @@
-"""Our own OCI runtime, in this process."""
+"""Our own OCI runtime. What is heavy is done by a helping hand (`hands`), the rest in this process."""
 
 import contextlib
 import logging
+import socket
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from boxship.linux import cgroups
-from boxship.ocirun import container, create, delete, kill, start, update
+from boxship.ocirun import channel, container, create, delete, kill, start, update
 from boxship.ocirun import errors as faults
 from boxship.ocirun import exec as execution
-from boxship.shim import leftovers, runtimes
+from boxship.shim import hands, leftovers, runtimes, specs
 from boxship.terms import errors
 
 _log = logging.getLogger(__name__)
 
 
 class OwnRuntime:
-    """See `runtimes.Runtime`."""
+    """See `runtimes.Runtime`. The specification stays on disk; of it only the outline is kept."""
 
     def __init__(
         self,
         *,
         id: str,
         bundle: str,
-        spec: dict[str, Any],
+        outline: dict[str, Any],
         rootfs: str | None,
+        filters: str | None = None,
         systemd_cgroup: bool = False,
         no_pivot: bool = False,
         no_new_keyring: bool = False,
     ) -> None:
-        self._id, self._bundle, self._spec, self._rootfs = id, bundle, spec, rootfs
+        """Args:
+
+        outline: of the specification, see `specs.outline`.
+        rootfs: when it is not where the specification says.
+        filters: a folder for compiled seccomp filters.
+        """
+        self._id, self._bundle, self._outline, self._rootfs = id, bundle, outline, rootfs
+        self._filters = filters
         self._systemd_cgroup, self._no_pivot, self._no_new_keyring = systemd_cgroup, no_pivot, no_new_keyring
         self._made: container.Container | None = None
 
@@ -38,10 +47,11 @@ class OwnRuntime:
         return self._made.cgroup if self._made is not None else None
 
     def create(self, given: runtimes.Given, *, terminal: bool) -> runtimes.Started:
-        process = {**(self._spec.get("process") or {}), "terminal": terminal}
-        with _failing("create"):
-            self._made = create.create(
-                {**self._spec, "process": process},
+        def work() -> tuple[dict[str, Any], list[int]]:
+            spec = specs.read(self._bundle)
+            spec["process"] = {**(spec.get("process") or {}), "terminal": terminal}
+            made = create.create(
+                spec,
                 id=self._id,
                 bundle=self._bundle,
                 rootfs=self._rootfs,
@@ -49,25 +59,62 @@ class OwnRuntime:
                 no_pivot=self._no_pivot,
                 no_new_keyring=self._no_new_keyring,
                 systemd_cgroup=self._systemd_cgroup,
+                seccomp_cache=self._filters,
                 warn=_log.warning,
             )
-        leftovers.note(self._bundle, self._made.pid, self._made.cgroup.paths)
+            leftovers.note(self._bundle, made.pid, made.cgroup.paths)
+            assert made.letters is not None
+            facts = {
+                "pid": made.pid,
+                "rootfs": made.rootfs,
+                "paths": dict(made.cgroup.paths),
+                "version": made.cgroup.version,
+                "created": made.created,
+            }
+            fds = [made.pidfd, made.letters.fileno()]
+            return facts, fds if made.console is None else [*fds, made.console]
+
+        with _failing("create"):
+            facts, fds = hands.lend(work)
+        self._made = self._container_of(facts, fds)
         return runtimes.Started(pid=self._made.pid, console=self._made.console)
+
+    def _container_of(self, facts: Mapping[str, Any], fds: list[int]) -> container.Container:
+        return container.Container(
+            id=self._id,
+            bundle=self._bundle,
+            rootfs=facts["rootfs"],
+            spec=self._outline,
+            pid=facts["pid"],
+            pidfd=fds[0],
+            letters=channel.Channel(socket.socket(fileno=fds[1])),
+            console=fds[2] if len(fds) > 2 else None,
+            cgroup=cgroups.Cgroup(paths=facts["paths"], version=facts["version"]),
+            created=facts["created"],
+        )
 
     def start(self) -> None:
         with _failing("start"):
-            start.start(self._container)
+            start.start(self._container, warn=_log.warning)
 
     def execute(self, process: Mapping[str, Any], given: runtimes.Given, *, terminal: bool) -> runtimes.Started:
-        with _failing("exec"):
+        box = self._container
+
+        def work() -> tuple[dict[str, Any], list[int]]:
+            target = execution.Target(id=box.id, pid=box.pid, cgroup=box.cgroup, spec=specs.read(self._bundle))
             made = execution.execute(
-                self._container,
+                target,
                 {**process, "terminal": terminal},
                 stdio=given,
                 no_new_keyring=self._no_new_keyring,
+                seccomp_cache=self._filters,
                 warn=_log.warning,
             )
-        return runtimes.Started(pid=made.pid, console=made.console)
+            return {"pid": made.pid}, [] if made.console is None else [made.console]
+
+        with _failing("exec"):
+            facts, fds = hands.lend(work)
+        return runtimes.Started(pid=facts["pid"], console=fds[0] if fds else None)
 
     def kill(self, number: int, *, everyone: bool) -> None:
         try:
@@ -97,7 +144,7 @@ class OwnRuntime:
         if self._made is None:
             return
         try:
-            delete.delete(self._made, force=force)
+            delete.delete(self._made, force=force, warn=_log.warning)
         except faults.Fault as fault:
             raise runtimes.Failed(f"failed to delete task: {fault}") from fault
         self._made = None

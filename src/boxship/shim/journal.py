@@ -8,32 +8,36 @@ import contextlib
 import logging
 import os
 import stat
+import time
 
 LIMIT = 256 * 1024
 
 
+def prepare() -> None:
+    """Send the logging of this process, and of those forked from it, to standard error."""
+    logger = logging.getLogger()
+    logger.handlers[:] = [_Bounded()]
+    logger.setLevel(logging.INFO)
+
+
 def start(bundle: str, *, debug: bool = False) -> None:
-    """Send the logging of this process, and its standard error, to the bundle's log."""
+    """Make the bundle's log the standard error of this process."""
     fd = _open(bundle)
     os.dup2(fd, 2)
     os.close(fd)
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        handlers=[_Bounded()],
-        force=True,
-    )
+    if debug:
+        logging.getLogger().setLevel(logging.DEBUG)
 
 
 class _Bounded(logging.Handler):
     """Writes whole lines to standard error; drops what does not go at once or is too much for a file."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        line = self.format(record).encode("utf-8", "replace")[:4096] + b"\n"
+        text = f"{time.strftime('%FT%TZ', time.gmtime(record.created))} {record.levelname} {self.format(record)}"
         with contextlib.suppress(OSError):
             status = os.fstat(2)
             if not stat.S_ISREG(status.st_mode) or status.st_size < LIMIT:
-                os.write(2, line)
+                os.write(2, text.encode("utf-8", "replace")[:4096] + b"\n")
 
 
 def _open(bundle: str) -> int:

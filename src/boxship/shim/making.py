@@ -8,12 +8,11 @@ from typing import Any
 
 from boxship.api import runc_options_pb2
 from boxship.linux import cgroups, mounts
-from boxship.shim import containers, inprocess, loop, program, rootfs, runtimes, stdio
+from boxship.shim import containers, inprocess, loop, program, rootfs, runtimes, specs, stdio
 from boxship.terms import errors
 
 OPTIONS_TYPES = {"containerd.runc.v1.Options", "containerd.linux.runc.Options"}
 DEFAULT_RUNTIME_ROOT = "/run/containerd/runc"
-SPEC_LIMIT = 16 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +22,7 @@ class Maker:
     Attributes:
         sockets: a folder of ours with a short path.
         runtime_root: where foreign runtimes keep their state, unless the options say.
+        filters: where our own keeps compiled seccomp filters; None for nowhere.
     """
 
     events: loop.Loop
@@ -30,6 +30,7 @@ class Maker:
     namespace: str
     sockets: str
     runtime_root: str = DEFAULT_RUNTIME_ROOT
+    filters: str | None = None
 
     def make(self, request: Any, ended: containers.Ended) -> containers.Container:
         """Raises errors.Error; nothing is left then."""
@@ -38,7 +39,7 @@ class Maker:
             raise errors.NotImplemented("restoring from a checkpoint needs a runtime with CRIU; name one by BinaryName")
         _note(request.bundle, options)
         _join_cgroup(options.shim_cgroup)
-        spec = _read_spec(request.bundle)
+        outline = specs.outline(specs.read(request.bundle))
         if request.rootfs:
             _mount(request)
         container = containers.Container(
@@ -46,9 +47,9 @@ class Maker:
             request.bundle,
             events=self.events,
             children=self.children,
-            runtime=self._runtime(request, options, spec),
+            runtime=self._runtime(request, options, outline),
             owner=stdio.Owner(id=request.id, namespace=self.namespace, uid=options.io_uid, gid=options.io_gid),
-            shares_pids=_shares_pids(spec),
+            shares_pids=specs.shares_pids(outline),
             mounted=bool(request.rootfs),
             ended=ended,
         )
@@ -65,12 +66,13 @@ class Maker:
             raise
         return container
 
-    def _runtime(self, request: Any, options: Any, spec: dict[str, Any]) -> runtimes.Runtime:
+    def _runtime(self, request: Any, options: Any, outline: dict[str, Any]) -> runtimes.Runtime:
         if not options.binary_name:
             return inprocess.OwnRuntime(
                 id=request.id,
                 bundle=request.bundle,
-                spec=spec,
+                outline=outline,
+                filters=self.filters,
                 rootfs=os.path.join(request.bundle, "rootfs") if request.rootfs else None,
                 systemd_cgroup=options.systemd_cgroup,
                 no_pivot=options.no_pivot_root,
@@ -120,21 +122,6 @@ def _join_cgroup(path: str) -> None:
             raise errors.Unknown(f"failed to join cgroup {path}: {error}") from error
 
 
-def _read_spec(bundle: str) -> dict[str, Any]:
-    path = os.path.join(bundle, "config.json")
-    try:
-        with open(path, "rb") as file:
-            raw = file.read(SPEC_LIMIT + 1)
-        if len(raw) > SPEC_LIMIT:
-            raise errors.InvalidArgument(f"{path} is longer than {SPEC_LIMIT} bytes")
-        spec = json.loads(raw)
-    except (OSError, ValueError) as error:
-        raise errors.Unknown(f"failed to read the container's configuration: {error}") from error
-    if not isinstance(spec, dict):
-        raise errors.Unknown(f"{path} holds no JSON object")
-    return spec
-
-
 def _mount(request: Any) -> None:
     items = [
         mounts.Mount(type=item.type, source=item.source, target=item.target, options=tuple(item.options))
@@ -147,9 +134,3 @@ def _mount(request: Any) -> None:
         with contextlib.suppress(OSError):
             rootfs.unmount(target)
         raise errors.Unknown(f"failed to mount rootfs component: {error}") from error
-
-
-def _shares_pids(spec: dict[str, Any]) -> bool:
-    """Whether there is no pid namespace of its own: none asked for, or one joined by path."""
-    namespaces = (spec.get("linux") or {}).get("namespaces") or ()
-    return not any(each.get("type") == "pid" and not each.get("path") for each in namespaces)

@@ -8,10 +8,16 @@ import socket
 from typing import Any
 
 from boxship.linux import processes
-from boxship.shim import endpoint, events, journal, loop, making, service
+from boxship.shim import endpoint, events, journal, loop, making, service, warming
 
 _log = logging.getLogger(__name__)
 FLUSH_SECONDS = 3.0  # for the last events, when it is told to go
+
+
+def prepare() -> None:
+    """Called once in the process that shims are forked from."""
+    journal.prepare()
+    warming.warm()
 
 
 def run(arguments: dict[str, Any], fds: list[int]) -> None:
@@ -19,7 +25,7 @@ def run(arguments: dict[str, Any], fds: list[int]) -> None:
 
     Args:
         arguments: `namespace`, `id`, `bundle`; `address`, the path of the socket; `ttrpc_address`, of the daemon;
-            optional `runtime_root` and `debug`.
+            optional `runtime_root`, `filters` (a folder for compiled seccomp filters) and `debug`.
         fds: the listening socket.
     """
     os.umask(0o077)
@@ -48,6 +54,7 @@ class Shim:
             namespace=arguments["namespace"],
             sockets=os.path.dirname(self._address),
             runtime_root=arguments.get("runtime_root") or making.DEFAULT_RUNTIME_ROOT,
+            filters=arguments.get("filters"),
         )
         tasks = service.Tasks(maker, self._publisher, pid=os.getpid(), leave=self._leave)
         self._endpoint = endpoint.Endpoint(self._loop, listener, tasks.handlers())
@@ -61,15 +68,19 @@ class Shim:
         self._publisher.close()
 
     def _leave(self) -> None:
-        """After the answer to the one who said so, and after the last events."""
+        """After the answer to the one who said so, and after the last events.
+
+        The socket goes before the answer: whoever has the answer may start another shim at the same place.
+        """
         if not self._leaving:
             self._leaving = True
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._address)
+            self._endpoint.refuse()
             self._loop.later(0, self._close)
 
     def _close(self) -> None:
-        # Nobody new may come; those who are there see the end of the connection as the end of the shim.
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._address)
+        # Those who are connected see the end of the connection as the end of the shim.
         self._endpoint.close()
         self._publisher.flush(FLUSH_SECONDS, self._loop.stop)
 

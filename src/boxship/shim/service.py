@@ -1,5 +1,6 @@
 """The task API: `containerd.task.v3.Task` and `containerd.task.v2.Task`, which differ in their names only."""
 
+import functools
 import json
 from types import ModuleType
 from typing import Any
@@ -23,6 +24,12 @@ from boxship.wire import methods as tables
 from boxship.wire import times
 
 
+@functools.cache
+def editions() -> list[tuple[ModuleType, dict[str, methods.Method]]]:
+    """The messages and methods of each edition; made once, before there are shims to share them."""
+    return [(each, tables.of(each.DESCRIPTOR.services_by_name["Task"])) for each in (task_v3_pb2, task_v2_pb2)]
+
+
 class Tasks:
     """The containers of this shim, under both editions of the API."""
 
@@ -37,12 +44,11 @@ class Tasks:
 
     def handlers(self) -> list[methods.Handler]:
         """What the endpoint serves."""
-        editions = (task_v3_pb2, task_v2_pb2)
-        services = [edition.DESCRIPTOR.services_by_name["Task"] for edition in editions]
+        adapters = [(table, TaskService(self, edition)) for edition, table in editions()]
         return [
-            handler
-            for service, edition in zip(services, editions, strict=True)
-            for handler in tables.handlers(service, TaskService(self, edition))
+            methods.Handler(method=method, function=getattr(adapter, name))
+            for table, adapter in adapters
+            for name, method in table.items()
         ]
 
     def container(self, id: str) -> containers.Container:

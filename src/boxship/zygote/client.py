@@ -40,7 +40,8 @@ class Zygote:
         """Args:
 
         entries: names of entry points and where they are, `{"shim": "boxship.shim.main:run"}`. An entry point is
-            called as `function(arguments, fds)` with fds in the order in which they were handed over.
+            called as `function(arguments, fds)` with fds in the order in which they were handed over. A function
+            `prepare` of its module is called in the template, for all children.
         environment: of the processes; a PATH and nothing else by default.
         path: what is appended to `sys.path` there; by default where this package and installed packages are, never
             what PYTHONPATH or the working folder added.

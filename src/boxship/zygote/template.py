@@ -63,18 +63,23 @@ def _load(request: dict[str, Any]) -> dict[str, Entry]:
     calls.libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     with open("/proc/self/comm", "w", encoding="ascii") as comm:
         comm.write("boxship-zygote")
-    return {name: _entry(target) for name, target in request["entries"].items()}
-
-
-def _entry(target: str) -> Entry:
-    module, _, function = target.partition(":")
-    found: Entry = getattr(importlib.import_module(module), function)
-    return found
+    modules = {target: importlib.import_module(target.partition(":")[0]) for target in request["entries"].values()}
+    # The cache of attributes holds names that the imports looked up. A child that fills it anew lets go of each of
+    # them, and writes to the page of a string that it never uses.
+    sys._clear_type_cache()
+    for module in modules.values():
+        prepare = getattr(module, "prepare", None)
+        if prepare is not None:
+            prepare()
+    return {name: getattr(modules[target], target.partition(":")[2]) for name, target in request["entries"].items()}
 
 
 def _serve(server: socket.socket, entries: dict[str, Entry]) -> bool:
     """Answer one request. False when there is nobody left to ask."""
-    packet, fds, flags, _ = socket.recv_fds(server, MAX_PACKET, MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
+    try:
+        packet, fds, flags, _ = socket.recv_fds(server, MAX_PACKET, MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
+    except ConnectionResetError:  # gone before it read our last answer
+        return False
     if not packet:
         return False
     try:
@@ -95,12 +100,12 @@ def _serve(server: socket.socket, entries: dict[str, Entry]) -> bool:
 
 def _spawn(server: socket.socket, entry: Entry, arguments: dict[str, Any], fds: list[int]) -> None:
     """Fork twice, so that the child's parent is init. The one in the middle tells the pid."""
-    middle = os.fork()
+    middle = _fork()
     if middle:
         os.waitpid(middle, 0)
         return
     try:
-        pid = os.fork()
+        pid = _fork()
         if not pid:
             _run(server, entry, arguments, fds)
         _answer(server, {"pid": pid})
@@ -108,6 +113,18 @@ def _spawn(server: socket.socket, entry: Entry, arguments: dict[str, Any], fds: 
         _answer(server, {"error": f"fork: {error.strerror}", "errno": error.errno})
     finally:
         os._exit(0)
+
+
+def _fork() -> int:
+    """fork(2) itself. os.fork calls what modules want to be done after it, which is about threads and their locks.
+
+    We have one thread, and each page that is written here is one more in every child.
+    """
+    calls = importlib.import_module("boxship.linux.calls")
+    pid: int = calls.held_libc.fork()
+    if pid < 0:
+        raise calls.error("fork")
+    return pid
 
 
 def _run(server: socket.socket, entry: Entry, arguments: dict[str, Any], fds: list[int]) -> NoReturn:

@@ -15,6 +15,9 @@ from boxship.terms import errors, identifiers
 from boxship.wire import shims
 
 _FILE_LIMIT = 1 << 20
+GROUPS = ("io.containerd.runc.v2.group", "io.kubernetes.cri.sandbox-id")
+"""Annotations that name the group whose tasks share a shim, in the order in which they count."""
+
 BOOTSTRAP, ADDRESS, BINARY = "bootstrap.json", "address", "shim-binary-path"
 
 
@@ -47,13 +50,13 @@ class Bundle:
         """The foreign shim's binary; empty for one of ours."""
         return (self._read(BINARY) or b"").decode("utf-8", "replace")
 
-    def annotations(self) -> dict[str, str]:
-        """Of the container's specification."""
+    def group(self) -> str:
+        """Which tasks share a shim with this one: those of the same group; the task's own id without one."""
         try:
-            found = json.loads((self.path / "config.json").read_bytes()).get("annotations") or {}
+            annotations = json.loads((self.path / "config.json").read_bytes()).get("annotations") or {}
+            return next((str(annotations[name]) for name in GROUPS if annotations.get(name)), self.id)
         except (OSError, ValueError, AttributeError):
-            return {}
-        return found if isinstance(found, dict) else {}
+            return self.id
 
     def is_empty(self) -> bool:
         """Whether nothing was put into it, or it is gone."""

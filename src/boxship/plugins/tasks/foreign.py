@@ -17,6 +17,7 @@ from boxship.terms.typed import TypedBytes
 from boxship.wire import shims
 
 START_SECONDS = 60.0
+_LEAVING_SECONDS = 1.0
 _ANSWER_LIMIT = 1 << 20
 
 
@@ -57,6 +58,9 @@ class ForeignLauncher:
             raise
         bundle.note_endpoint(endpoint)
         return endpoint
+
+    def leaving_seconds(self, bundle: Bundle) -> float:
+        return _LEAVING_SECONDS if bundle.group() == bundle.id else 0.0
 
     def clean_up(self, bundle: Bundle) -> tasks.Exit:
         self._reader.close(bundle.path / "log")

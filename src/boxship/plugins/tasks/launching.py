@@ -18,6 +18,9 @@ class Launcher(Protocol):
             errors.Error: it did not come up; nothing is left of it.
         """
 
+    def leaving_seconds(self, bundle: Bundle) -> float:
+        """How long to wait for a shim that was told to go until its connection ends."""
+
     def clean_up(self, bundle: Bundle) -> tasks.Exit:
         """After a dead shim: end what it left, and tell how the task's init ended (137 when nobody knows).
 

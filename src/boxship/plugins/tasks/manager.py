@@ -142,11 +142,7 @@ class TaskManager:
 
     def metrics(self, filters: Sequence[str] = ()) -> Sequence[tasks.Metric]:
         wanted = _filter(filters)
-        running = [
-            task
-            for task in self._service.running(self._namespace)
-            if wanted.matches(_fields(task))
-        ]
+        running = [task for task in self._service.running(self._namespace) if wanted.matches(_fields(task))]
         asked = [(task, time.time_ns(), task.shim.stats(task.id, timeout=STATE_SECONDS)) for task in running]
         wait([answer for _, _, answer in asked], STATE_SECONDS)
         measured = []

@@ -41,6 +41,7 @@ class Running:
         self.died: Future[tasks.Exit] = Future()
         self._proxy, self._on_death = proxy, on_death
         self._lock = threading.Lock()
+        self._gone = threading.Event()
         self._phase = _Phase.LIVE
         proxy.on_close(self._closed)
 
@@ -84,6 +85,8 @@ class Running:
             # It closes the connection as it goes, which may come before the answer.
             if not isinstance(error, errors.Unavailable | errors.Canceled):
                 _log.warning("shim of task %s did not shut down: %s", self.id, error)
+        # A foreign shim takes its socket away after the answer: one that starts in its place must not find it.
+        self._gone.wait(self.launcher.leaving_seconds(self.bundle))
         self._proxy.close()
 
     def forget(self) -> None:
@@ -101,6 +104,7 @@ class Running:
             return tasks.Exit(status=_UNKNOWN_STATUS, exited_at=time.time_ns())
 
     def _closed(self) -> None:
+        self._gone.set()
         with self._lock:
             if self._phase is not _Phase.LIVE:
                 return
