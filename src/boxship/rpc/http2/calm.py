@@ -23,19 +23,20 @@ FRAME = 2  # earned by a frame of data, either way
 class Budget:
     """A bucket of tokens on the driver's clock. Time is looked at only when the bucket is empty."""
 
-    __slots__ = ("_at", "_left", "earned")
+    __slots__ = ("_at", "_left", "earned", "now")
 
     def __init__(self) -> None:
         self._left = BURST
         self._at = 0.0  # when it was last refilled
+        self.now = 0.0  # on the driver's clock, when it last handed bytes in
         self.earned = 0  # by useful traffic, since something was spent; whoever earns adds to it
 
-    def spend(self, tokens: int, now: float, what: str) -> None:
+    def spend(self, tokens: int, what: str) -> None:
         """Raises ConnectionFault ENHANCE_YOUR_CALM when nothing is left."""
         self._left = min(BURST, self._left + self.earned) - tokens
         self.earned = 0
         if self._left < 0:
-            self._left = min(BURST, self._left + (now - self._at) * PER_SECOND)
-            self._at = now
+            self._left = min(BURST, self._left + (self.now - self._at) * PER_SECOND)
+            self._at = self.now
             if self._left < 0:
                 raise faults.ConnectionFault(faults.ErrorCode.ENHANCE_YOUR_CALM, f"too many frames: {what}")

@@ -17,10 +17,9 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from boxship.rpc.http2 import calm, events, faults, frames, headers, sending, streams
+from boxship.rpc.http2 import book, calm, events, faults, frames, headers, sending, streams
 
 _Code = faults.ErrorCode
-_REMEMBERED_STREAMS = 1000  # closed streams whose late frames are told from nonsense
 _unpack = frames.HEADER.unpack_from
 
 
@@ -52,23 +51,21 @@ class Connection:
     def __init__(self, *, client: bool, interpret: Callable[[headers.Headers], Any], limits: Limits = Limits()) -> None:
         self.client = client
         self.sender = sending.Sender()
-        self.streams: dict[int, streams.Stream] = {}
         self.peer_streams = (1 << 31) - 1 if not client else 100  # how many we may open
-        self.last_stream = 0  # the highest number the peer has opened
         self.dead = False
-        self.going = False  # we sent GOAWAY: new streams are not looked at
         self.peer_going = False
         self._interpret = interpret
         self._limits = limits
         self._reader = headers.Reader(list_limit=limits.header_list)
         self._budget = calm.Budget()
-        self._now = 0.0
+        self._book = book.Book(
+            client=client, sender=self.sender, budget=self._budget, limit=limits.streams, window=limits.stream_window
+        )
+        self.streams = self._book.open
         self._kept = b""
         self._preface = b"" if client else frames.PREFACE
         self.settled = False  # the peer's first SETTINGS has come
         self._partial: _Partial | None = None
-        self._closed: dict[int, bool] = {}  # recently closed streams: whether late frames are expected
-        self._next = 1
         self._window_in = limits.connection_window
         self._low_water = limits.connection_window // 2
         self._table_update = b""
@@ -94,7 +91,7 @@ class Connection:
         out: list[events.Event] = []
         if self.dead:
             return out
-        self._now = now
+        self._budget.now = now
         try:
             self._cut(data, out)
         except faults.ConnectionFault as fault:
@@ -124,9 +121,10 @@ class Connection:
                 try:
                     dispatch[kind](stream & frames.STREAM_MASK, flags, data[at + 9 : finish], out)
                 except faults.StreamFault as fault:
-                    self._break(fault, out)
+                    if (broken := self._book.broken(fault)) is not None:
+                        out.append(events.Reset(broken, fault.code))
             else:
-                self._budget.spend(calm.CONTROL, self._now, "of unknown kinds")
+                self._budget.spend(calm.CONTROL, "of unknown kinds")
             at = finish
         self._kept = data[at:]
 
@@ -148,16 +146,14 @@ class Connection:
 
     def open(self, block: bytes, *, ended: bool) -> streams.Stream:
         """Open a stream with a request's header block (client). The driver minds `peer_streams` and `peer_going`."""
-        stream = streams.Stream(self._next, self.sender.initial_window, self._limits.stream_window)
-        self._next += 2
-        self.streams[stream.id] = stream
+        stream = self._book.ours()
         self.send_head(stream, block, ended=ended)
         return stream
 
     @property
     def exhausted(self) -> bool:
         """Whether the client has used up its stream numbers."""
-        return self._next > frames.STREAM_MASK
+        return self._book.next > frames.STREAM_MASK
 
     def send_head(self, stream: streams.Stream, block: bytes, *, ended: bool = False) -> None:
         """Headers that open a request or a response."""
@@ -165,7 +161,7 @@ class Connection:
             block, self._table_update = self._table_update + block, b""
         self.sender.emit(frames.headers(stream.id, block, end_stream=ended, frame_size=self.sender.frame_size))
         if ended:
-            self._end_local(stream)
+            self._book.end_local(stream)
 
     def send_data(self, stream: streams.Stream, data: bytes) -> None:
         if stream.local_open and stream.ending is None:
@@ -177,7 +173,7 @@ class Connection:
         if not stream.local_open or stream.ending is not None:
             return
         if self.sender.end(stream, ending):
-            self._end_local(stream)
+            self._book.end_local(stream)
 
     def send_last(self, stream: streams.Stream, data: bytes) -> None:
         """Data and the end of our side, in one frame where it fits."""
@@ -187,11 +183,11 @@ class Connection:
             stream.window_out -= len(data)
             sender.window -= len(data)
             sender.emit(frames.frame(frames.DATA, frames.END_STREAM, stream.id, data))
-            self._end_local(stream)
+            self._book.end_local(stream)
             return
         sender.data(stream, data)
         if stream.pending is None:
-            self._end_local(stream)
+            self._book.end_local(stream)
 
     def send_whole(self, stream: streams.Stream, head: bytes, data: bytes, trailers: bytes) -> bool:
         """A response in one piece: blocks and data. False, and nothing sent, when it does not fit the windows."""
@@ -209,7 +205,7 @@ class Connection:
             trailers,
         )
         sender.emit(b"".join(whole))
-        self._end_local(stream)
+        self._book.end_local(stream)
         return True
 
     def consume(self, stream: streams.Stream, size: int) -> None:
@@ -222,13 +218,12 @@ class Connection:
 
     def reset(self, stream: streams.Stream, code: int) -> None:
         """End the stream at once. What the peer still sends for it is ignored."""
-        if self.streams.pop(stream.id, None) is not None:
-            self._abandon(stream, code)
+        self._book.abandon(stream, code)
 
     def go_away(self, code: int = _Code.NO_ERROR, debug: bytes = b"") -> None:
         """Take no new streams."""
-        self.going = True
-        self.sender.emit(frames.goaway(0 if self.client else self.last_stream, code, debug))
+        self._book.going = True
+        self.sender.emit(frames.goaway(self._book.last, code, debug))
 
     def ping(self, payload: bytes) -> None:
         self.sender.emit(frames.ping(payload))
@@ -249,7 +244,7 @@ class Connection:
             self._refill()
         stream = self.streams.get(number)
         if stream is None or not stream.remote_open:
-            self._closed_data(number)
+            self._book.late_data(number)
             return
         if size > stream.window_in:
             raise faults.StreamFault(number, _Code.FLOW_CONTROL_ERROR, "more data than the window allows")
@@ -261,11 +256,11 @@ class Connection:
         if payload:
             self._budget.earned += 1
         elif not ended:
-            self._budget.spend(calm.FRAME, self._now, "empty DATA")
+            self._budget.spend(calm.FRAME, "empty DATA")
         if stream.expected is not None:
             self._count(stream, len(payload), ended=ended)
         if ended:
-            self._end_remote(stream)
+            self._book.end_remote(stream)
         out.append(events.Data(stream, payload, ended))
 
     def _on_headers(self, number: int, flags: int, payload: bytes, out: list[events.Event]) -> None:
@@ -284,7 +279,7 @@ class Connection:
         partial = self._partial
         if partial is None or partial.stream != number:
             raise faults.ConnectionFault(_Code.PROTOCOL_ERROR, "CONTINUATION without HEADERS")
-        self._budget.spend(calm.CONTROL, self._now, "CONTINUATION")
+        self._budget.spend(calm.CONTROL, "CONTINUATION")
         partial.parts.append(payload)
         partial.size += len(payload)
         partial.frames += 1
@@ -301,7 +296,7 @@ class Connection:
         block = self._reader.read(data)
         stream = self.streams.get(number)
         if stream is None:
-            stream = self._opened(number)
+            stream = self._book.theirs(number)
             if stream is None:
                 return
             out.append(self._head(stream, block, ended=ended))
@@ -313,38 +308,37 @@ class Connection:
             if view is None:
                 view = self._view(stream, block)
             if ended:
-                self._end_remote(stream)
+                self._book.end_remote(stream)
             out.append(events.Head(stream, view, ended))
             return
         if not ended:
             raise faults.StreamFault(number, _Code.PROTOCOL_ERROR, "trailers which do not end the stream")
         self._check_trailers(stream, block)
-        self._end_remote(stream)
+        self._book.end_remote(stream)
         out.append(events.Trailers(stream, block.headers))
 
     def _on_priority(self, number: int, _flags: int, payload: bytes, _out: list[events.Event]) -> None:
         if not number:
             raise faults.ConnectionFault(_Code.PROTOCOL_ERROR, "PRIORITY on stream 0")
-        self._budget.spend(calm.CONTROL, self._now, "PRIORITY")
+        self._budget.spend(calm.CONTROL, "PRIORITY")
         if len(payload) != 5:
             raise faults.StreamFault(number, _Code.FRAME_SIZE_ERROR, f"PRIORITY of {len(payload)} bytes")
         self._check_priority(number, payload)
 
     def _on_rst_stream(self, number: int, _flags: int, payload: bytes, out: list[events.Event]) -> None:
         code = frames.read_u32("RST_STREAM", payload)
-        if self._is_idle(number):
+        if self._book.is_idle(number):
             raise faults.ConnectionFault(_Code.PROTOCOL_ERROR, "RST_STREAM of a stream that was never opened")
-        if (stream := self.streams.pop(number, None)) is None:
-            self._budget.spend(calm.CONTROL, self._now, "RST_STREAM")
+        stream = self._book.lose(number)
+        self._budget.spend(calm.CONTROL if stream is None else calm.FAULT, "RST_STREAM")
+        if stream is None:
             return
-        self._budget.spend(calm.FAULT, self._now, "RST_STREAM")
-        self._forget(stream, late=False)
         out.append(events.Reset(stream, code))
 
     def _on_settings(self, number: int, flags: int, payload: bytes, out: list[events.Event]) -> None:
         if number:
             raise faults.ConnectionFault(_Code.PROTOCOL_ERROR, "SETTINGS on a stream")
-        self._budget.spend(calm.SETTINGS, self._now, "SETTINGS")
+        self._budget.spend(calm.SETTINGS, "SETTINGS")
         if flags & frames.ACK:
             if payload:
                 raise faults.ConnectionFault(_Code.FRAME_SIZE_ERROR, "SETTINGS with ACK and a payload")
@@ -363,7 +357,7 @@ class Connection:
             raise faults.ConnectionFault(_Code.PROTOCOL_ERROR, "PING on a stream")
         if len(payload) != 8:
             raise faults.ConnectionFault(_Code.FRAME_SIZE_ERROR, f"PING of {len(payload)} bytes")
-        self._budget.spend(calm.CONTROL, self._now, "PING")
+        self._budget.spend(calm.CONTROL, "PING")
         if flags & frames.ACK:
             out.append(events.Pong(payload))
         else:
@@ -374,14 +368,14 @@ class Connection:
             raise faults.ConnectionFault(_Code.PROTOCOL_ERROR, "GOAWAY on a stream")
         if len(payload) < 8:
             raise faults.ConnectionFault(_Code.FRAME_SIZE_ERROR, f"GOAWAY of {len(payload)} bytes")
-        self._budget.spend(calm.SETTINGS, self._now, "GOAWAY")
+        self._budget.spend(calm.SETTINGS, "GOAWAY")
         self.peer_going = True
         last, code = int.from_bytes(payload[:4], "big") & frames.STREAM_MASK, int.from_bytes(payload[4:8], "big")
         out.append(events.GoingAway(last, code, payload[8:]))
 
     def _on_window_update(self, number: int, _flags: int, payload: bytes, out: list[events.Event]) -> None:
         increment = frames.read_u32("WINDOW_UPDATE", payload) & frames.LARGEST_WINDOW
-        self._budget.spend(calm.CONTROL, self._now, "WINDOW_UPDATE")
+        self._budget.spend(calm.CONTROL, "WINDOW_UPDATE")
         if not number:
             if not increment:
                 raise faults.ConnectionFault(_Code.PROTOCOL_ERROR, "WINDOW_UPDATE of nothing")
@@ -390,31 +384,13 @@ class Connection:
             if not increment:
                 raise faults.StreamFault(number, _Code.PROTOCOL_ERROR, "WINDOW_UPDATE of nothing")
             self.sender.adjust(stream, increment)
-        elif self._is_idle(number):
+        elif self._book.is_idle(number):
             raise faults.ConnectionFault(_Code.PROTOCOL_ERROR, "WINDOW_UPDATE of a stream that was never opened")
         else:
             return
         out.extend(events.Drained(stream) for stream in self._pump())
 
     # -- streams --
-
-    def _opened(self, number: int) -> streams.Stream | None:
-        """The stream which a header block for an unknown number opens; None when the block is to be ignored."""
-        if number in self._closed:
-            if self._closed[number]:
-                return None
-            raise faults.ConnectionFault(_Code.STREAM_CLOSED, "HEADERS on a closed stream")
-        if self.client or not number & 1 or number <= self.last_stream:
-            raise faults.ConnectionFault(_Code.PROTOCOL_ERROR, f"HEADERS may not open stream {number}")
-        if self.going:
-            self._budget.spend(calm.FAULT, self._now, "new streams after GOAWAY")
-            return None
-        self.last_stream = number
-        if len(self.streams) >= self._limits.streams:
-            raise faults.StreamFault(number, _Code.REFUSED_STREAM, "too many streams")
-        stream = streams.Stream(number, self.sender.initial_window, self._limits.stream_window)
-        self.streams[number] = stream
-        return stream
 
     def _head(self, stream: streams.Stream, block: headers.Block, *, ended: bool) -> events.Head:
         view = block.known
@@ -445,62 +421,6 @@ class Connection:
         expected = stream.expected
         if expected is not None and (stream.received > expected or (ended and stream.received != expected)):
             raise faults.StreamFault(stream.id, _Code.PROTOCOL_ERROR, "content-length and data disagree")
-
-    def _end_local(self, stream: streams.Stream) -> None:
-        stream.local_open = False
-        if not stream.remote_open:
-            self._budget.earned += calm.FINISHED
-            self._remove(stream)
-        elif not self.client and self.streams.pop(stream.id, None) is not None:
-            # Answered before the request was complete: the rest is of no interest (8.1).
-            self._abandon(stream, _Code.NO_ERROR)
-
-    def _end_remote(self, stream: streams.Stream) -> None:
-        stream.remote_open = False
-        if not stream.local_open:
-            self._budget.earned += calm.FINISHED
-            self._remove(stream)
-        elif self.client and self.streams.pop(stream.id, None) is not None:
-            self._abandon(stream, _Code.NO_ERROR)
-
-    def _remove(self, stream: streams.Stream) -> None:
-        if self.streams.pop(stream.id, None) is not None:
-            self._forget(stream, late=False)
-
-    def _abandon(self, stream: streams.Stream, code: int) -> None:
-        self.sender.emit(frames.rst_stream(stream.id, code))
-        self._forget(stream, late=True)
-
-    def _forget(self, stream: streams.Stream, *, late: bool) -> None:
-        stream.local_open = stream.remote_open = False
-        if stream.pending is not None:
-            self.sender.drop(stream)
-        closed = self._closed
-        closed[stream.id] = late
-        if len(closed) > _REMEMBERED_STREAMS:
-            del closed[next(iter(closed))]
-
-    def _break(self, fault: faults.StreamFault, out: list[events.Event]) -> None:
-        self._budget.spend(calm.FAULT, self._now, fault.reason)
-        self.sender.emit(frames.rst_stream(fault.stream, fault.code))
-        if (stream := self.streams.pop(fault.stream, None)) is not None:
-            self._forget(stream, late=True)
-            out.append(events.Reset(stream, fault.code))
-        elif fault.stream not in self._closed:
-            self._closed[fault.stream] = True
-
-    def _closed_data(self, number: int) -> None:
-        if self._closed.get(number):
-            self._budget.spend(calm.CONTROL, self._now, "DATA after the end")
-            return
-        if self._is_idle(number):
-            raise faults.ConnectionFault(_Code.PROTOCOL_ERROR, "DATA on a stream that was never opened")
-        raise faults.StreamFault(number, _Code.STREAM_CLOSED, "DATA after the end")
-
-    def _is_idle(self, number: int) -> bool:
-        if self.client:
-            return not number or not number & 1 or number >= self._next
-        return not number or not number & 1 or number > self.last_stream
 
     def _check_priority(self, number: int, payload: bytes) -> None:
         if len(payload) < 5:
@@ -551,7 +471,7 @@ class Connection:
         drained = self.sender.pump()
         for stream in drained:
             if not stream.local_open:
-                self._end_local(stream)
+                self._book.end_local(stream)
         self._earn()
         return drained
 
@@ -561,9 +481,8 @@ class Connection:
             self.sender.sent_frames = 0
 
     def _die(self, fault: faults.ConnectionFault, out: list[events.Event]) -> None:
-        self.dead = self.going = True
+        self.dead = self._book.going = True
         self._kept = b""
         self._partial = None
-        last = 0 if self.client else self.last_stream
-        self.sender.emit(frames.goaway(last, fault.code, fault.reason.encode()[:128]))
+        self.sender.emit(frames.goaway(self._book.last, fault.code, fault.reason.encode()[:128]))
         out.append(events.Terminated(fault.code, fault.reason))
