@@ -76,9 +76,7 @@ def _own_image(steps: Steps, stack: contextlib.ExitStack) -> str:
     return f"{served.host}/demo/hello:1"
 
 
-def _run(
-    around: world.World, steps: Steps, folder: str, reference: str, command: Sequence[str] | None
-) -> int:
+def _run(around: world.World, steps: Steps, folder: str, reference: str, command: Sequence[str] | None) -> int:
     with contextlib.ExitStack() as stack:
         with steps.step("start the engine on a private root"):
             client = stack.enter_context(boxship.embed(f"{folder}/root", f"{folder}/state"))

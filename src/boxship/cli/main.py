@@ -17,7 +17,7 @@ ENTRIES = {
         target="boxship.cli.exec:command", help="Run another command in a running container.", section=_CONTAINERS
     ),
     "logs": lazy.Entry(
-        target="boxship.cli.logs:command", help="Show what a container has written.", section=_CONTAINERS
+        target="boxship.cli.logs:command", help="Show what a detached container has written.", section=_CONTAINERS
     ),
     "start": lazy.Entry(target="boxship.cli.start:command", help="Start stopped containers.", section=_CONTAINERS),
     "stop": lazy.Entry(

@@ -12,7 +12,23 @@ from collections.abc import Iterable, Sequence
 from boxship.core import tar, tar_output
 from boxship.terms import errors
 
-COMMANDS = ("sh", "cat", "echo", "env", "false", "head", "hostname", "id", "ls", "mount", "ps", "seq", "sleep", "true", "wc")
+COMMANDS = (
+    "sh",
+    "cat",
+    "echo",
+    "env",
+    "false",
+    "head",
+    "hostname",
+    "id",
+    "ls",
+    "mount",
+    "ps",
+    "seq",
+    "sleep",
+    "true",
+    "wc",
+)
 FOLDERS = ("bin", "dev", "etc", "proc", "root", "run", "sys", "tmp")
 FILES = {"etc/passwd": b"root:x:0:0:root:/root:/bin/sh\n", "etc/group": b"root:x:0:\n"}
 

@@ -24,7 +24,12 @@ import steps
 
 MASKS = [
     (re.compile(r"\x1b\[[0-9;]*[A-Za-z]"), ""),
-    (re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+ ?(?:Z|[+-][0-9:]{4,5})?(?: UTC| [A-Z]{3,4})?(?: m=[+0-9.]+)?"), "<TIME>"),
+    (
+        re.compile(
+            r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+ ?(?:Z|[+-][0-9:]{4,5})?(?: UTC| [A-Z]{3,4})?(?: m=[+0-9.]+)?"
+        ),
+        "<TIME>",
+    ),
     (re.compile(r"(?:[0-9]+ (?:seconds?|minutes?)|Less than a second|About a minute)(?: ago)?"), "<AGO>"),
     (re.compile(r"\b[0-9.]+ ?(?:ns|µs|ms|s|m)\b"), "<SPAN>"),
     (re.compile(r"elapsed: [0-9.]+ *<?[A-Za-z]*>?.*"), "<ELAPSED>"),
@@ -116,11 +121,15 @@ def _show(who: str, outcome: daemons.Outcome) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ctr", default=shutil.which("ctr") or "ctr", help="the client")
-    parser.add_argument("--only", default="", help="steps whose group or name holds this word (their set-up is run too)")
+    parser.add_argument(
+        "--only", default="", help="steps whose group or name holds this word (their set-up is run too)"
+    )
     parser.add_argument("--verbose", action="store_true", help="show listed differences in full")
     parser.add_argument("--new", action="store_true", help="the client is ctr 2.x: its own list of steps")
     options = parser.parse_args()
-    chosen = [step for step in steps.all_steps(new=options.new) if options.only in f"{step.group} {step.name}" or step.setup]
+    chosen = [
+        step for step in steps.all_steps(new=options.new) if options.only in f"{step.group} {step.name}" or step.setup
+    ]
     with session(options.ctr) as run:
         results = [run(step) for step in chosen]
     report(results, verbose=options.verbose)

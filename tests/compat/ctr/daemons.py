@@ -44,7 +44,9 @@ class Daemon:
         self.address = home / "c.sock"
         self.namespace = f"space-{name}"  # cgroups and runc's state are the machine's: the two must not meet there
         self._command = [*command, "-c", str(home / "config.toml")]
-        home.mkdir(parents=True)
+        self._tools = home / "tools"
+        self._tools.mkdir(parents=True)
+        (self._tools / "ctr").symlink_to(self.client)
         (home / "config.toml").write_text(CONFIG.format(home=home))
         self.start()
 
@@ -72,12 +74,24 @@ class Daemon:
 
     def ctr(self, *words: str, stdin: bytes = b"", shell: str = "", timeout: float = 20) -> Outcome:
         """Run the client; or with `shell` a line of sh, in which `ctr` is the client at this daemon."""
-        env = {**os.environ, "CONTAINERD_ADDRESS": str(self.address), "CONTAINERD_NAMESPACE": self.namespace, "HOME_DIR": str(self.home), "LC_ALL": "C"}
+        env = {
+            **os.environ,
+            "CONTAINERD_ADDRESS": str(self.address),
+            "CONTAINERD_NAMESPACE": self.namespace,
+            "HOME_DIR": str(self.home),
+            "LC_ALL": "C",
+        }
         command = [self.client, *words]
         if shell:
-            command = ["sh", "-c", f'ctr() {{ "{self.client}" "$@"; }}\n{shell}']
+            env["PATH"] = f"{self._tools}:{env['PATH']}"
+            command = ["sh", "-c", shell]
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=env,
+            start_new_session=True,
         )
         late = ""
         try:

@@ -37,7 +37,33 @@ def _add_busybox(tar: tarfile.TarFile) -> None:
     entry.size, entry.mode, entry.mtime = os.stat(BUSYBOX).st_size, 0o755, 1_600_000_000
     with open(BUSYBOX, "rb") as file:
         tar.addfile(entry, file)
-    names = "sh true false sleep cat echo ls id env pwd stat mount kill ps head dd hostname yes seq grep wc touch nproc stty ip".split()
+    names = (
+        "sh",
+        "true",
+        "false",
+        "sleep",
+        "cat",
+        "echo",
+        "ls",
+        "id",
+        "env",
+        "pwd",
+        "stat",
+        "mount",
+        "kill",
+        "ps",
+        "head",
+        "dd",
+        "hostname",
+        "yes",
+        "seq",
+        "grep",
+        "wc",
+        "touch",
+        "nproc",
+        "stty",
+        "ip",
+    )
     for name in names:
         link = tarfile.TarInfo(f"bin/{name}")
         link.type, link.linkname, link.mode = tarfile.LNKTYPE, "bin/busybox", 0o755
@@ -115,7 +141,9 @@ def fill(host: str) -> dict[str, str]:
     pusher = Pusher(host)
     return {
         "BOX": pusher.image("lib/box", "1", [BASE]),
-        "THREE": pusher.image("lib/three", "1", [BASE, MORE, WHITEOUT], User="app", WorkingDir="/home", Labels={"a": "b"}),
+        "THREE": pusher.image(
+            "lib/three", "1", [BASE, MORE, WHITEOUT], User="app", WorkingDir="/home", Labels={"a": "b"}
+        ),
         "MANY": pusher.index("lib/many", "1", [BASE]),
         "HOST": host,
     }

@@ -44,7 +44,9 @@ def _steps(group: str, text: str, **common: object) -> list[Step]:
     found = []
     for line in text.strip().splitlines():
         shell, _, options = line.strip().partition("  ##")
-        extra: dict[str, object] = {word: True for word in options.split() if word in {"unordered", "only_code", "setup"}}
+        extra: dict[str, object] = {
+            word: True for word in options.split() if word in {"unordered", "only_code", "setup"}
+        }
         found.append(Step(group=group, shell=shell, **{**common, **extra}))  # type: ignore[arg-type]
     return found
 

@@ -14,7 +14,14 @@ def spec() -> specs.Spec:
 
 
 def test_seven_walls(spec: specs.Spec) -> None:
-    assert {entry["type"] for entry in spec["linux"]["namespaces"]} == {"pid", "ipc", "uts", "mount", "network", "cgroup"}
+    assert {entry["type"] for entry in spec["linux"]["namespaces"]} == {
+        "pid",
+        "ipc",
+        "uts",
+        "mount",
+        "network",
+        "cgroup",
+    }
     assert spec["process"]["noNewPrivileges"] is True
     assert len(spec["linux"]["maskedPaths"]) == 11
     assert len(spec["linux"]["readonlyPaths"]) == 5
@@ -41,7 +48,7 @@ def test_environment_replaces_and_unsets() -> None:
 def test_capabilities_change(spec: specs.Spec) -> None:
     specs.change_capabilities(spec, add=["net_admin"], drop=["ALL"])
     assert spec["process"]["capabilities"]["bounding"] == ["CAP_NET_ADMIN"]
-    with pytest.raises(errors.InvalidArgument, match="CAP_FLY|fly"):
+    with pytest.raises(errors.InvalidArgument, match="fly"):
         specs.change_capabilities(spec, add=["fly"])
 
 
@@ -72,8 +79,26 @@ def test_round_trip(spec: specs.Spec) -> None:
 
 def test_the_profile_keeps_the_walls() -> None:
     profile = seccomp.default_profile(specs.CAPABILITIES, "x86_64")
-    allowed = {name for rule in profile["syscalls"] if "args" not in rule and rule["action"] == "SCMP_ACT_ALLOW" for name in rule["names"]}
-    for name in ("mount", "setns", "unshare", "keyctl", "bpf", "userfaultfd", "perf_event_open", "io_uring_setup", "open_by_handle_at", "clone", "socket", "fsconfig"):
+    allowed = {
+        name
+        for rule in profile["syscalls"]
+        if "args" not in rule and rule["action"] == "SCMP_ACT_ALLOW"
+        for name in rule["names"]
+    }
+    for name in (
+        "mount",
+        "setns",
+        "unshare",
+        "keyctl",
+        "bpf",
+        "userfaultfd",
+        "perf_event_open",
+        "io_uring_setup",
+        "open_by_handle_at",
+        "clone",
+        "socket",
+        "fsconfig",
+    ):
         assert name not in allowed
     assert {"execve", "openat", "read", "chroot"} <= allowed
 

@@ -37,7 +37,8 @@ def test_users_become_numbers(text: str, uid: int, gid: int, extra: tuple[int, .
 
 
 @pytest.mark.parametrize(
-    "text", ["2147483648", "4294967295", "4294967296:0", "99999999999999999999", "0:4294967296", "nobody", "app:none", "odd"]
+    "text",
+    ["2147483648", "4294967295", "4294967296:0", "99999999999999999999", "0:4294967296", "nobody", "app:none", "odd"],
 )
 def test_nothing_turns_into_root_by_accident(text: str) -> None:
     with pytest.raises(errors.InvalidArgument):

@@ -319,7 +319,7 @@ def test_unknown_entries_are_refused(root) -> None:
 
 
 def test_faults_name_the_entry_and_the_cause(root) -> None:
-    with pytest.raises(errors.InvalidArgument, match="failed to apply 'f/g': .*Not a directory"):
+    with pytest.raises(errors.InvalidArgument, match=r"failed to apply 'f/g': .*Not a directory"):
         apply(root, layers.file("f"), layers.file("f/g"))
 
 
