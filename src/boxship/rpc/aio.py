@@ -288,7 +288,7 @@ class Channel:
                     await self._link.wait(None, lambda: session.available or session.lost is not None)
             if not session.available:
                 raise status.Status(_Code.DEADLINE_EXCEEDED, ports.EXPIRED)
-        exchange = session.start(method.path, pairs, message)
+        exchange = session.start(method.path, pairs, message, self._deadline(timeout))
         self._link.flush()
         return exchange
 

@@ -252,10 +252,12 @@ class Channel(_Channel):
         self, method: methods.Method, message: bytes | None, metadata: Metadata, timeout: float | None
     ) -> Callable[[], grpc.Exchange]:
         pairs = fields.encode_metadata(metadata) if metadata else []
+        deadline = None
         if timeout is not None:
+            deadline = time.monotonic() + timeout
             pairs.append((b"grpc-timeout", fields.format_timeout(timeout)))
         session: grpc.Session = self._session
-        return lambda: session.start(method.path, pairs, message)
+        return lambda: session.start(method.path, pairs, message, deadline)
 
 
 class TtrpcChannel(_Channel):

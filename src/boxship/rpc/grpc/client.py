@@ -42,6 +42,7 @@ class Exchange:
         "_assembler",
         "_held",
         "_session",
+        "deadline",
         "future",
         "initial",
         "messages",
@@ -56,6 +57,7 @@ class Exchange:
         self.stream = stream
         self.messages: collections.deque[bytes] = collections.deque()
         self.status: status.Status | None = None
+        self.deadline: float | None = None  # on the driver's clock
         self.initial: calls.Metadata | None = None
         self.trailing: calls.Metadata | None = None
         self.waiters: Any = None  # the driver's
@@ -115,7 +117,9 @@ class Session:
         http = self.connection
         return len(http.streams) < http.peer_streams
 
-    def start(self, path: str, more: list[tuple[bytes, bytes]], message: bytes | None) -> Exchange:
+    def start(
+        self, path: str, more: list[tuple[bytes, bytes]], message: bytes | None, deadline: float | None = None
+    ) -> Exchange:
         """Begin a call, with its only request or (None) to be followed by `send` and `end`.
 
         Raises:
@@ -130,6 +134,7 @@ class Session:
         block = self._prepared.get(path) or self._prepare(path)
         stream = http.open(block + headers.encode(more) if more else block, ended=False)
         exchange = stream.owner = Exchange(self, stream)
+        exchange.deadline = deadline
         if data is not None:
             http.send_last(stream, data)
         return exchange
@@ -143,7 +148,7 @@ class Session:
             elif isinstance(event, frames.Terminated):
                 touched += self.lose(status.Status(_Code.INTERNAL, f"the server broke the protocol: {event.reason}"))
             elif not isinstance(event, frames.Pong) and (exchange := event.stream.owner) is not None:
-                self._event(exchange, event)
+                self._event(exchange, event, now)
                 touched.append(exchange)
         return touched
 
@@ -176,14 +181,14 @@ class Session:
         self.connection.streams.clear()
         return touched
 
-    def _event(self, exchange: Exchange, event: Any) -> None:
+    def _event(self, exchange: Exchange, event: Any, now: float) -> None:
         try:
             if isinstance(event, frames.Data):
                 self._data(exchange, event)
             elif isinstance(event, frames.Head):
                 self._head(exchange, event)
             elif isinstance(event, frames.Reset):
-                self._finish(exchange, fields.reset_status(event.code))
+                self._finish(exchange, _reset(exchange, event.code, now))
         except status.Status as failure:
             exchange.cancel(failure)
 
@@ -234,6 +239,13 @@ class Session:
         block = headers.encode([*self._first, (b":path", path.encode()), *self._rest])
         self._prepared[path] = block
         return block
+
+
+def _reset(exchange: Exchange, code: int, now: float) -> status.Status:
+    """A server whose own clock ran out may reset the call, which then is no cancellation."""
+    if code == faults.ErrorCode.CANCEL and exchange.deadline is not None and now >= exchange.deadline:
+        return status.Status(_Code.DEADLINE_EXCEEDED, "context deadline exceeded")
+    return fields.reset_status(code)
 
 
 def _silent() -> status.Status:
