@@ -21,10 +21,14 @@ ENTRIES = {
     ),
     "start": lazy.Entry(target="boxship.cli.start:command", help="Start stopped containers.", section=_CONTAINERS),
     "stop": lazy.Entry(
-        target="boxship.cli.stop:command", help="Stop containers, gently and then by force.", section=_CONTAINERS
+        target="boxship.cli.stop:command",
+        help="Stop containers: first with the image's stop signal, then by force.",
+        section=_CONTAINERS,
     ),
     "kill": lazy.Entry(target="boxship.cli.kill:command", help="Send containers a signal.", section=_CONTAINERS),
-    "rm": lazy.Entry(target="boxship.cli.rm:command", help="Remove containers.", section=_CONTAINERS),
+    "rm": lazy.Entry(
+        target="boxship.cli.rm:command", help="Remove containers, with their files and logs.", section=_CONTAINERS
+    ),
     "wait": lazy.Entry(
         target="boxship.cli.wait:command",
         help="Wait until containers end; print their exit statuses.",
@@ -33,15 +37,35 @@ ENTRIES = {
     "inspect": lazy.Entry(
         target="boxship.cli.inspect:command", help="Show all about containers or images, as JSON.", section=_CONTAINERS
     ),
-    "stats": lazy.Entry(target="boxship.cli.stats:command", help="Show what containers use.", section=_CONTAINERS),
+    "stats": lazy.Entry(
+        target="boxship.cli.stats:command",
+        help="Show what containers use; all that run by default.",
+        section=_CONTAINERS,
+    ),
     "pull": lazy.Entry(target="boxship.cli.pull:command", help="Fetch an image from a registry.", section=_IMAGES),
-    "push": lazy.Entry(target="boxship.cli.push:command", help="Store an image in a registry.", section=_IMAGES),
+    "push": lazy.Entry(
+        target="boxship.cli.push:command",
+        help="Store an image in a registry, under its own name or another.",
+        section=_IMAGES,
+    ),
     "images": lazy.Entry(target="boxship.cli.images:command", help="List images.", section=_IMAGES),
     "rmi": lazy.Entry(target="boxship.cli.rmi:command", help="Remove images.", section=_IMAGES),
     "tag": lazy.Entry(target="boxship.cli.tag:command", help="Give an image another name.", section=_IMAGES),
-    "load": lazy.Entry(target="boxship.cli.load:command", help="Read images from an archive.", section=_IMAGES),
-    "save": lazy.Entry(target="boxship.cli.save:command", help="Write images into an archive.", section=_IMAGES),
-    "events": lazy.Entry(target="boxship.cli.events:command", help="Watch what happens.", section=_SYSTEM),
+    "load": lazy.Entry(
+        target="boxship.cli.load:command",
+        help="Read images from an OCI or Docker archive, packed or not.",
+        section=_IMAGES,
+    ),
+    "save": lazy.Entry(
+        target="boxship.cli.save:command",
+        help="Write images into an archive that `boxship load`, `docker load` and `ctr images import` read.",
+        section=_IMAGES,
+    ),
+    "events": lazy.Entry(
+        target="boxship.cli.events:command",
+        help="Watch what happens, in all namespaces, until interrupted.",
+        section=_SYSTEM,
+    ),
     "info": lazy.Entry(target="boxship.cli.info:command", help="Show the daemon and this machine.", section=_SYSTEM),
     "version": lazy.Entry(
         target="boxship.cli.version:command", help="Show versions of client and daemon.", section=_SYSTEM
@@ -50,13 +74,33 @@ ENTRIES = {
     "completion": lazy.Entry(
         target="boxship.cli.completion:command", help="Print the completion script for a shell.", section=_SYSTEM
     ),
-    "content": lazy.Entry(target="boxship.cli.content:command", help="Blobs and ingests.", section=_LOW),
-    "snapshots": lazy.Entry(target="boxship.cli.snapshots:command", help="File systems of images.", section=_LOW),
-    "containers": lazy.Entry(target="boxship.cli.containers:command", help="Records of containers.", section=_LOW),
+    "content": lazy.Entry(
+        target="boxship.cli.content:command",
+        help="Blobs, named by digest, and ingests, which become blobs.",
+        section=_LOW,
+    ),
+    "snapshots": lazy.Entry(
+        target="boxship.cli.snapshots:command",
+        help="File systems that build on each other: what images are unpacked into.",
+        section=_LOW,
+    ),
+    "containers": lazy.Entry(
+        target="boxship.cli.containers:command", help="Records of containers: what shall run.", section=_LOW
+    ),
     "tasks": lazy.Entry(target="boxship.cli.tasks:command", help="Running sides of containers.", section=_LOW),
-    "leases": lazy.Entry(target="boxship.cli.leases:command", help="What holds things from collection.", section=_LOW),
-    "namespaces": lazy.Entry(target="boxship.cli.namespaces:command", help="Who keeps what apart.", section=_LOW),
-    "plugins": lazy.Entry(target="boxship.cli.plugins:command", help="Parts of the daemon.", section=_LOW),
+    "leases": lazy.Entry(
+        target="boxship.cli.leases:command",
+        help="What holds things from collection that nothing else refers to yet.",
+        section=_LOW,
+    ),
+    "namespaces": lazy.Entry(
+        target="boxship.cli.namespaces:command",
+        help="Who keeps what apart: containers and images of one name are unseen by another.",
+        section=_LOW,
+    ),
+    "plugins": lazy.Entry(
+        target="boxship.cli.plugins:command", help="Parts of the daemon, and why one is missing.", section=_LOW
+    ),
 }
 
 
