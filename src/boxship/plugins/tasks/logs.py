@@ -48,8 +48,10 @@ class LogReader:
                 os.write(self._waker, b".")
 
     def close_all(self) -> None:
-        """The thread ends."""
+        """The thread ends; nothing can be opened any more."""
         with self._lock:
+            if self._waker < 0:
+                return
             for fd in self._fds.values():
                 self._forget(fd)
             self._fds.clear()
@@ -57,6 +59,11 @@ class LogReader:
             os.write(self._waker, b".")
         if thread is not None:
             thread.join(5.0)
+        with self._lock:
+            self._selector.close()
+            os.close(self._wake)
+            os.close(self._waker)
+            self._wake = self._waker = -1
 
     def _forget(self, fd: int) -> None:
         self._selector.unregister(fd)
