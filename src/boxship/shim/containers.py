@@ -30,19 +30,17 @@ class Container:
         children: loop.Children,
         runtime: runtimes.Runtime,
         owner: stdio.Owner,
-        shares_pids: bool,
         mounted: bool,
         ended: Ended,
     ) -> None:
         """Args:
 
-        shares_pids: whether it has no pid namespace of its own, so that nobody ends its processes with its init.
         mounted: whether we mounted its root file system.
         ended: told of each process that has ended, the init last.
         """
         self.id, self.bundle = id, bundle
         self._loop, self._children, self._runtime, self._owner = events, children, runtime, owner
-        self._shares_pids, self._mounted, self._ended = shares_pids, mounted, ended
+        self._mounted, self._ended = mounted, ended
         self._init_exit: int | None = None
         self._oom: cgroupevents.OomWatch | None = None
         self._look_at_memory: Callable[[], None] = lambda: None
@@ -231,7 +229,7 @@ class Container:
                 self._init_ended_if_last()
             return
         self._init_exit = status
-        if self._shares_pids:
+        if self._runtime.shares_pids:
             with contextlib.suppress(errors.Error, OSError):
                 self._runtime.kill(signal.SIGKILL, everyone=True)
         self._init_ended_if_last()

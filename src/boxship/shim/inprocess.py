@@ -24,7 +24,6 @@ class OwnRuntime:
         *,
         id: str,
         bundle: str,
-        outline: dict[str, Any],
         rootfs: str | None,
         filters: str | None = None,
         systemd_cgroup: bool = False,
@@ -33,11 +32,10 @@ class OwnRuntime:
     ) -> None:
         """Args:
 
-        outline: of the specification, see `specs.outline`.
         rootfs: when it is not where the specification says.
         filters: a folder for compiled seccomp filters.
         """
-        self._id, self._bundle, self._outline, self._rootfs = id, bundle, outline, rootfs
+        self._id, self._bundle, self._rootfs = id, bundle, rootfs
         self._filters = filters
         self._systemd_cgroup, self._no_pivot, self._no_new_keyring = systemd_cgroup, no_pivot, no_new_keyring
         self._made: container.Container | None = None
@@ -45,6 +43,10 @@ class OwnRuntime:
     @property
     def cgroup(self) -> cgroups.Cgroup | None:
         return self._made.cgroup if self._made is not None else None
+
+    @property
+    def shares_pids(self) -> bool:
+        return specs.shares_pids(self._container.spec)
 
     def create(self, given: runtimes.Given, *, terminal: bool) -> runtimes.Started:
         def work() -> tuple[dict[str, Any], list[int]]:
@@ -70,6 +72,7 @@ class OwnRuntime:
                 "paths": dict(made.cgroup.paths),
                 "version": made.cgroup.version,
                 "created": made.created,
+                "outline": specs.outline(spec),
             }
             fds = [made.pidfd, made.letters.fileno()]
             return facts, fds if made.console is None else [*fds, made.console]
@@ -84,7 +87,7 @@ class OwnRuntime:
             id=self._id,
             bundle=self._bundle,
             rootfs=facts["rootfs"],
-            spec=self._outline,
+            spec=facts["outline"],
             pid=facts["pid"],
             pidfd=fds[0],
             letters=channel.Channel(socket.socket(fileno=fds[1])),

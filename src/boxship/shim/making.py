@@ -8,7 +8,7 @@ from typing import Any
 
 from boxship.api import runc_options_pb2
 from boxship.linux import cgroups, mounts
-from boxship.shim import containers, inprocess, loop, program, rootfs, runtimes, specs, stdio
+from boxship.shim import containers, inprocess, loop, program, rootfs, runtimes, stdio
 from boxship.terms import errors
 
 OPTIONS_TYPES = {"containerd.runc.v1.Options", "containerd.linux.runc.Options"}
@@ -39,7 +39,7 @@ class Maker:
             raise errors.NotImplemented("restoring from a checkpoint needs a runtime with CRIU; name one by BinaryName")
         _note(request.bundle, options)
         _join_cgroup(options.shim_cgroup)
-        outline = specs.outline(specs.read(request.bundle))
+        runtime = self._runtime(request, options)
         if request.rootfs:
             _mount(request)
         container = containers.Container(
@@ -47,9 +47,8 @@ class Maker:
             request.bundle,
             events=self.events,
             children=self.children,
-            runtime=self._runtime(request, options, outline),
+            runtime=runtime,
             owner=stdio.Owner(id=request.id, namespace=self.namespace, uid=options.io_uid, gid=options.io_gid),
-            shares_pids=specs.shares_pids(outline),
             mounted=bool(request.rootfs),
             ended=ended,
         )
@@ -66,12 +65,11 @@ class Maker:
             raise
         return container
 
-    def _runtime(self, request: Any, options: Any, outline: dict[str, Any]) -> runtimes.Runtime:
+    def _runtime(self, request: Any, options: Any) -> runtimes.Runtime:
         if not options.binary_name:
             return inprocess.OwnRuntime(
                 id=request.id,
                 bundle=request.bundle,
-                outline=outline,
                 filters=self.filters,
                 rootfs=os.path.join(request.bundle, "rootfs") if request.rootfs else None,
                 systemd_cgroup=options.systemd_cgroup,

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from boxship.linux import cgroups, sockets
-from boxship.shim import runtimes
+from boxship.shim import runtimes, specs
 from boxship.terms import errors
 
 LOG_LIMIT = 1 << 20
@@ -49,7 +49,12 @@ class ProgramRuntime:
             self._command.append("--systemd-cgroup")
         self._create_options = ["--no-pivot"] * no_pivot + ["--no-new-keyring"] * no_new_keyring
         self._numbers = itertools.count(1)
+        self._shares_pids = specs.shares_pids(specs.read(bundle))
         self.cgroup: cgroups.Cgroup | None = None
+
+    @property
+    def shares_pids(self) -> bool:
+        return self._shares_pids
 
     def create(self, given: runtimes.Given, *, terminal: bool) -> runtimes.Started:
         pid_file = os.path.join(self._bundle, "init.pid")

@@ -30,6 +30,10 @@ class Runtime(Protocol):
     def cgroup(self) -> cgroups.Cgroup | None:
         """The container's groups, once it exists."""
 
+    @property
+    def shares_pids(self) -> bool:
+        """Whether the container has no pid namespace of its own, so that nobody ends its processes with its init."""
+
     def create(self, given: Given, *, terminal: bool) -> Started:
         """Make the container; its init waits for `start`."""
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from boxship.terms import errors
@@ -26,7 +27,7 @@ def read(bundle: str) -> dict[str, Any]:
     return spec
 
 
-def outline(spec: dict[str, Any]) -> dict[str, Any]:
+def outline(spec: Mapping[str, Any]) -> dict[str, Any]:
     """What is needed as long as the container lives: what its state tells, its hooks, its pid namespace."""
     kept = {name: spec[name] for name in _KEPT if spec.get(name)}
     namespaces = (spec.get("linux") or {}).get("namespaces") or ()
@@ -34,6 +35,6 @@ def outline(spec: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "linux": {"namespaces": [{"type": "pid"}] if own else []}}
 
 
-def shares_pids(spec: dict[str, Any]) -> bool:
+def shares_pids(spec: Mapping[str, Any]) -> bool:
     """Whether there is no pid namespace of its own: none asked for, or one joined by path."""
     return not outline(spec)["linux"]["namespaces"]

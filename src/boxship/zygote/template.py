@@ -64,13 +64,13 @@ def _load(request: dict[str, Any]) -> dict[str, Entry]:
     with open("/proc/self/comm", "w", encoding="ascii") as comm:
         comm.write("boxship-zygote")
     modules = {target: importlib.import_module(target.partition(":")[0]) for target in request["entries"].values()}
-    # The cache of attributes holds names that the imports looked up. A child that fills it anew lets go of each of
-    # them, and writes to the page of a string that it never uses.
-    sys._clear_type_cache()
     for module in modules.values():
         prepare = getattr(module, "prepare", None)
         if prepare is not None:
             prepare()
+    # The cache of attributes holds names that the imports looked up. A child that fills it anew lets go of each of
+    # them, and writes to the page of a string that it never uses.
+    sys._clear_type_cache()
     return {name: getattr(modules[target], target.partition(":")[2]) for name, target in request["entries"].items()}
 
 
