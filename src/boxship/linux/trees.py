@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import secrets
 
 _DEEP = 200
 """Folders that are kept open at a time; what lies deeper is carried up before it is removed."""
@@ -30,7 +29,7 @@ def _remove(parent: int, name: str | bytes, top: int, waiting: list[str | bytes]
     try:
         if depth >= _DEEP:
             # As a tree of its own at the top it is removed with a fresh count of open folders.
-            waiting.append(f"rm-{secrets.token_hex(8)}")
+            waiting.append(f"rm-{os.urandom(8).hex()}")
             os.rename(name, waiting[-1], src_dir_fd=parent, dst_dir_fd=top)
             return
         with os.scandir(folder) as entries:

@@ -7,7 +7,6 @@ import signal
 import socket
 import sys
 import termios
-import tty as terminals
 from collections.abc import Iterator
 
 from boxship.linux import processes, sockets, tty
@@ -124,6 +123,8 @@ def session(console: int | None, *, interactive: bool) -> Iterator[Session]:
                 tty.resize(console, *tty.size(0))
                 former = termios.tcgetattr(0)
                 stack.callback(termios.tcsetattr, 0, termios.TCSADRAIN, former)
+                import tty as terminals
+
                 terminals.setraw(0)
         yield Session(console, reading)
 

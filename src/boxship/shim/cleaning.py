@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +13,7 @@ from boxship.wire import times
 
 KILLED = 128 + signal.SIGKILL
 _LIMIT = 1 << 20
+_PATIENCE = 4.0  # seconds for a foreign runtime; whoever called us gives up after five
 
 
 def delete(arguments: dict[str, Any], fds: list[int]) -> None:
@@ -35,7 +35,7 @@ def clean(bundle: str, namespace: str, id: str, runtime_root: str = "") -> bytes
     for step in steps:
         try:
             step()
-        except (OSError, ValueError, subprocess.SubprocessError) as error:
+        except (OSError, ValueError) as error:
             complaints.append(str(error))
     if complaints:
         os.write(2, f"cleaning up after the shim of {id}: {'; '.join(complaints)}\n".encode())
@@ -57,14 +57,19 @@ def _delete_foreign(bundle: str, namespace: str, id: str, runtime_root: str) -> 
         return
     root = os.path.join(options.get("root") or runtime_root or making.DEFAULT_RUNTIME_ROOT, namespace)
     systemd = ["--systemd-cgroup"] if options.get("systemd_cgroup") else []
-    subprocess.run(
-        [binary, "--root", root, *systemd, "delete", "--force", id],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        timeout=4.0,
-        check=False,
-    )
+    import subprocess  # only here: a running shim has no use for it
+
+    try:
+        subprocess.run(
+            [binary, "--root", root, *systemd, "delete", "--force", id],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise TimeoutError(f"{binary} delete {id} took more than {_PATIENCE:.0f} s") from exc
 
 
 def _init_pid(bundle: str) -> int:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import pwd
 import select
 import sys
 import time
@@ -70,6 +69,8 @@ def list_all(call: Call) -> int:
 
 
 def _user_name(uid: int) -> str:
+    import pwd
+
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from boxship.core import containers, events, mounts, tasks
 from boxship.plugins.tasks import foreign, launching, logs, own, recovery, sockets
-from boxship.plugins.tasks.bundles import Bundle, Bundles
 from boxship.plugins.tasks.bound import TaskManager
+from boxship.plugins.tasks.bundles import Bundle, Bundles
 from boxship.plugins.tasks.running import Running
 from boxship.proxies import shims as proxies
 from boxship.terms import errors
