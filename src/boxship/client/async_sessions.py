@@ -98,8 +98,11 @@ class AsyncSession:
         if isinstance(later, asyncio.Future) and not later.cancel():
             later.exception()
 
-    async def ended(self, future: "Future[None]") -> None:
-        await asyncio.wrap_future(future)
+    async def ended(self, future: "Future[None]", seconds: float | None = None) -> None:
+        """Wait for the end of work of ours, but no longer than so many seconds; raises what went wrong with it."""
+        done, _ = await asyncio.wait([asyncio.wrap_future(future)], timeout=seconds)
+        if done:
+            future.result()
 
     def from_thread(self, function: Callable[[], Awaitable[Any]]) -> None:
         """Call something of this half from a thread of ours, and wait."""

@@ -60,8 +60,10 @@ class Session:
     def forget(self, later: callers.Later[T]) -> None:
         """Nobody waits for this answer any more; one that comes is passed over."""
 
-    def ended(self, future: "Future[None]") -> None:
-        future.result()
+    def ended(self, future: "Future[None]", seconds: float | None = None) -> None:
+        """Wait for the end of work of ours, but no longer than so many seconds; raises what went wrong with it."""
+        if concurrent.futures.wait([future], seconds).done:
+            future.result()
 
     def from_thread(self, function: Callable[[], object]) -> None:
         """Call something of this half from a thread of ours, and wait."""

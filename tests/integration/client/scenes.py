@@ -225,6 +225,11 @@ class Scenes:
         with pytest.raises(errors.Error):
             looping.exec(["/no/such/program"])
 
+    def test_an_exec_may_leave_something_running(self, looping):
+        started = time.monotonic()
+        assert looping.exec(["sh", "-c", "sleep 50 & echo left"]).output == b"left\n"
+        assert time.monotonic() - started < 30
+
     def test_an_exec_with_a_terminal(self, looping):
         came = []
         with looping.spawn(

@@ -9,6 +9,8 @@ from boxship.proxies._async import tasks as tasks_proxy
 if TYPE_CHECKING:
     from boxship.client import streams
 
+PATIENCE = 2.0
+
 
 class AsyncProcess:
     """A context manager; leaving it lets go of the streams, not of the process.
@@ -36,11 +38,14 @@ class AsyncProcess:
         self._exit: tasks.Exit | None = None
 
     async def wait(self) -> int:
-        """The exit status, when the process has ended and all its output has been taken."""
+        """The exit status, when the process has ended and all its output has been taken.
+
+        What an exec left running in the container may hold its output open: that is waited for only PATIENCE seconds.
+        """
         if self._exit is None:
             self._exit = await self._session.answer(self._tasks.wait(self.container_id, self.id))
         if self._laid is not None:
-            await self._session.ended(self._laid.ended)
+            await self._session.ended(self._laid.ended, PATIENCE if self.id else None)
         return self._exit.status
 
     async def kill(self, signal: int | str = "SIGKILL") -> None:

@@ -10,6 +10,8 @@ from boxship.proxies._sync import tasks as tasks_proxy
 if TYPE_CHECKING:
     from boxship.client import streams
 
+PATIENCE = 2.0
+
 
 class Process:
     """A context manager; leaving it lets go of the streams, not of the process.
@@ -37,11 +39,14 @@ class Process:
         self._exit: tasks.Exit | None = None
 
     def wait(self) -> int:
-        """The exit status, when the process has ended and all its output has been taken."""
+        """The exit status, when the process has ended and all its output has been taken.
+
+        What an exec left running in the container may hold its output open: that is waited for only PATIENCE seconds.
+        """
         if self._exit is None:
             self._exit = self._session.answer(self._tasks.wait(self.container_id, self.id))
         if self._laid is not None:
-            self._session.ended(self._laid.ended)
+            self._session.ended(self._laid.ended, PATIENCE if self.id else None)
         return self._exit.status
 
     def kill(self, signal: int | str = "SIGKILL") -> None:
