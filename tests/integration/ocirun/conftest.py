@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import pytest
 
-from boxship.linux import processes
+from boxship.linux import mounts, processes
 from boxship.ocirun import container, create, delete, start
 from boxship.ocirun import exec as executing
 from boxship.ocirun.commands import specifying
@@ -133,3 +133,8 @@ def running(bundle: Bundle) -> Iterator[container.Container]:
 def finish(box: container.Container) -> int:
     processes.send_signal(box.pidfd, signal.SIGKILL)
     return processes.exit_status(box.pidfd) or 0
+
+
+def mounted_below(folder: pathlib.Path) -> list[str]:
+    """Mounts of the machine below a folder of the test; others come and go beside us."""
+    return [info.target for info in mounts.mountinfo() if info.target.startswith(f"{folder}/")]

@@ -7,9 +7,9 @@ import signal
 import time
 
 import pytest
-from integration.ocirun.conftest import Bundle, Output, execute, finish
+from integration.ocirun.conftest import Bundle, Output, execute, finish, mounted_below
 
-from boxship.linux import mounts, processes
+from boxship.linux import processes
 from boxship.ocirun import container, create, delete, errors, kill, start, update
 from boxship.ocirun import exec as executing
 
@@ -118,10 +118,10 @@ def test_missing_interpreter_says_so(bundle: Bundle) -> None:
 
 
 def test_failed_create_leaves_nothing(bundle: Bundle) -> None:
-    before = _traces()
+    before = _traces(bundle)
     with pytest.raises(errors.Fault):
         bundle.run("nope")
-    assert _traces() == before
+    assert _traces(bundle) == before
 
 
 def test_exec_has_the_same_walls(running: container.Container) -> None:
@@ -294,7 +294,7 @@ def _is_open(descriptor: int) -> bool:
 @pytest.mark.slow
 def test_a_hundred_lives_leave_nothing(bundle: Bundle) -> None:
     bundle.run("true")
-    before = _traces()
+    before = _traces(bundle)
     for round in range(100):
         with bundle.created("sleep", "1000") as box:
             start.start(box)
@@ -303,15 +303,15 @@ def test_a_hundred_lives_leave_nothing(bundle: Bundle) -> None:
             kill.kill(box, signal.SIGKILL)
             processes.exit_status(box.pidfd)
             delete.delete(box)
-    assert _traces() == before
+    assert _traces(bundle) == before
 
 
-def _traces() -> tuple[int, int, list[str], list[str]]:
+def _traces(bundle: Bundle) -> tuple[list[str], int, list[str], list[str]]:
     """What may be left behind: mounts, descriptors, control groups, child processes."""
-    groups = [path for path, _, _ in os.walk("/sys/fs/cgroup") if "/boxship-test/" in path]
+    groups = [path for path, _, _ in os.walk("/sys/fs/cgroup") if f"/boxship-test/test-{os.getpid()}-" in path]
     with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
         children = file.read().split()
-    return len(mounts.mountinfo()), len(os.listdir("/proc/self/fd")), sorted(groups), children
+    return mounted_below(bundle.folder), len(os.listdir("/proc/self/fd")), sorted(groups), children
 
 
 def test_output_of_many(bundle: Bundle) -> None:
