@@ -171,7 +171,10 @@ class Bench:
                 (root / "bin" / applet).symlink_to("busybox")
             (bundle / "work").mkdir()
             self.bundles.append(bundle)
-        (bundle / "config.json").write_text(json.dumps(spec(id, args, **changes)))
+        made = spec(id, args, **changes)
+        # Others may run the same tests at the same time.
+        made["linux"]["cgroupsPath"] = f"/boxship-tests-{self.folder.name}-{id}"
+        (bundle / "config.json").write_text(json.dumps(made))
         return bundle
 
     def create(self, id, args=("true",), *, tasks=None, options=None, changes=None, **io):
@@ -243,7 +246,6 @@ def spec(id, args, *, terminal=False, namespaces=("pid", "ipc", "uts", "mount", 
             },
         ],
         "linux": {
-            "cgroupsPath": f"/boxship-tests/{id}",
             "namespaces": [{"type": kind} for kind in namespaces],
             "resources": {"devices": [{"allow": False, "access": "rwm"}], **more.pop("resources", {})},
         },

@@ -176,7 +176,8 @@ class World:
         """Everything that a task could leave behind, counted."""
         with open("/proc/self/mountinfo") as mounts:
             mounted = sum(str(self.folder) in line for line in mounts)
-        groups = sum(len(folders) for base, folders, _ in os.walk("/sys/fs/cgroup") if base.endswith("/boxship-tests"))
+        own = f"boxship-tests-{self.folder.name}-"
+        groups = sum(name.startswith(own) for _, folders, _ in os.walk("/sys/fs/cgroup") for name in folders)
         shims = 0
         for each in os.listdir("/proc"):
             if each.isdigit():
@@ -215,7 +216,8 @@ def spec(id, args, root, *, terminal=False, annotations=None):
         "annotations": annotations or {},
         "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
         "linux": {
-            "cgroupsPath": f"/boxship-tests/{id}",
+            # Others may run the same tests at the same time.
+            "cgroupsPath": f"/boxship-tests-{root.parents[1].name}-{id}",
             "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount", "network")],
             "resources": {"devices": [{"allow": False, "access": "rwm"}]},
         },
