@@ -1,3 +1,4 @@
+import contextlib
 import pathlib
 import tempfile
 
@@ -13,10 +14,8 @@ def world():
         made = worlds.World(pathlib.Path(path))
         yield made
         for task in made.service.running("tests"):
-            try:
+            with contextlib.suppress(errors.NotFound):  # it has ended
                 made.tasks.kill(task.id, signal=9, all=True)
-                made.tasks.wait(task.id).result(10)
-                made.tasks.delete(task.id)
-            except errors.Error:
-                pass
+            made.tasks.wait(task.id).result(10)
+            made.tasks.delete(task.id)
         made.stop()
