@@ -1,17 +1,22 @@
 """The same commands against both daemons, as a table: what is equal, what differs, and why.
 
-    python tests/compat/ctr/compare.py [--ctr CLIENT] [--only WORD] [--verbose]
+    python tests/compat/ctr/compare.py [--new] [--only GROUP] [--verbose]
 
-Equal means: same exit code, same output and same error text once times, pids, sizes on disk and paths are masked.
-A difference that is meant is listed with its reason in `steps.py`.
+Without --new the client is Debian's ctr 1.6.20, and boxshipd stands beside the containerd 1.6.20 that it belongs to:
+every sub-command. With --new the client is ctr 2.3.4, and boxshipd stands beside containerd 2.3.4; both are looked for
+in $BOXSHIP_PEERS. So each client meets boxshipd and the daemon of its own age.
+
+Equal means: same exit code, same output and same error text once times, pids and paths are masked. A difference that is
+meant is listed with its reason below its command in `commands/`.
 """
 
 import argparse
+import concurrent.futures
 import contextlib
 import dataclasses
+import os
 import pathlib
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +42,12 @@ MASKS = [
     (re.compile(r"\([0-9.]+ [KMG]?i?B/s\)"), "<SPEED>"),
     (re.compile(r"snapshots/[0-9]+/"), "snapshots/<N>/"),
     (re.compile(r"extract-[0-9]+-[A-Za-z0-9_-]+"), "<EXTRACT>"),
+    (re.compile(r"(containerd-mount|checkpoint|edit-)[0-9]+"), r"\1<N>"),
+    (re.compile(r"(<NAMESPACE>)/[0-9]+/"), r"\1/<N>/"),  # a snapshotter's own count
 ]
+PASSING = re.compile(r": (?:resolving|waiting|downloading|uploading|committing|unresolved)\b|<ELAPSED>")
+CLIENTS = {steps.OLD: "ctr", steps.NEW: os.path.join(os.environ.get("BOXSHIP_PEERS", "/nonexistent"), "ctr")}
+ORIGINALS = {steps.OLD: "containerd", steps.NEW: os.path.join(os.path.dirname(CLIENTS[steps.NEW]), "containerd")}
 
 
 def mask(text: str, daemon: daemons.Daemon, step: steps.Step) -> str:
@@ -48,6 +58,8 @@ def mask(text: str, daemon: daemons.Daemon, step: steps.Step) -> str:
         text = re.sub(pattern, "<MASKED>", text)
     lines = [_sort_labels(re.sub(r"[ \t]+", " ", line).strip()) for line in re.split(r"[\r\n]+", text)]
     found = [line for line in lines if line]
+    if step.progress:
+        found = sorted({line for line in found if not PASSING.search(line)})
     return "\n".join(sorted(found) if step.unordered else found)
 
 
@@ -62,8 +74,16 @@ class Result:
     step: steps.Step
     ours: daemons.Outcome
     peer: daemons.Outcome
-    equal: bool
-    excuse: str
+
+    @property
+    def equal(self) -> bool:
+        return self.ours == self.peer
+
+    @property
+    def state(self) -> str:
+        if self.equal:
+            return "same"
+        return "listed" if self.step.excuse else "DIFFERS"
 
 
 def masked(outcome: daemons.Outcome, daemon: daemons.Daemon, step: steps.Step) -> daemons.Outcome:
@@ -74,66 +94,64 @@ def masked(outcome: daemons.Outcome, daemon: daemons.Daemon, step: steps.Step) -
     )
 
 
-def compare(step: steps.Step, ours: daemons.Daemon, peer: daemons.Daemon, names: dict[str, str]) -> Result:
-    found = []
-    for daemon in (peer, ours):
-        words = [_fill(word, names, daemon) for word in step.words]
-        outcome = daemon.ctr(*words, stdin=step.stdin, shell=_fill(step.shell, names, daemon), timeout=step.timeout)
-        found.append(masked(outcome, daemon, step))
-    return Result(step=step, ours=found[1], peer=found[0], equal=found[0] == found[1], excuse=steps.excuse(step))
-
-
-def _fill(text: str, names: dict[str, str], daemon: daemons.Daemon) -> str:
-    for name, value in {**names, "HOME": str(daemon.home)}.items():
-        text = text.replace(f"@{name}@", value)
-    return text
+def run(step: steps.Step, daemon: daemons.Daemon, names: dict[str, str]) -> daemons.Outcome:
+    line = step.shell
+    own = {"HOME": str(daemon.home), "NAMESPACE": daemon.namespace, "ID": f"{step.group}-{step.number}"}
+    for name, value in {**names, **own}.items():
+        line = line.replace(f"@{name}@", value)
+    return masked(daemon.shell(line, step.seconds), daemon, step)
 
 
 @contextlib.contextmanager
 def session(client: str) -> Iterator[Callable[[steps.Step], Result]]:
-    """Both daemons up; the function compares one step."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="compat-ctr-", dir="/var/tmp"))
-    with daemons.pair(folder, client) as (ours, peer, registry):
+    """Both daemons up; the function runs one step at both of them at once and compares."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="ctr-", dir="/var/tmp"))
+    with (
+        daemons.pair(folder, CLIENTS[client], ORIGINALS[client]) as (ours, peer, registry),
+        concurrent.futures.ThreadPoolExecutor(2) as hands,
+    ):
         names = images.fill(registry.host)
-        yield lambda step: compare(step, ours, peer, names)
+
+        def compare(step: steps.Step) -> Result:
+            at_ours, at_peer = (hands.submit(run, step, daemon, names) for daemon in (ours, peer))
+            return Result(step=step, ours=at_ours.result(), peer=at_peer.result())
+
+        yield compare
 
 
-def report(results: Sequence[Result], *, verbose: bool) -> None:
+def report(results: Sequence[Result], *, verbose: bool = False) -> None:
     for result in results:
-        state = "same" if result.equal else ("listed" if result.excuse else "DIFFERS")
-        print(f"{state:8} {result.peer.code:4} {result.step.name}")
-        if not result.equal and result.excuse:
-            print(f"         {result.excuse}")
-        if not result.equal and (verbose or not result.excuse):
+        print(f"{result.state:8} {result.peer.code:4} {result.step.name}")
+        if result.state == "listed":
+            print(f"         {result.step.excuse}")
+        if result.state == "DIFFERS" or (verbose and result.state == "listed"):
             _show("peer", result.peer)
             _show("ours", result.ours)
-    same, listed = sum(r.equal for r in results), sum(not r.equal and bool(r.excuse) for r in results)
-    print(f"{len(results)} commands: {same} same, {listed} listed with a reason, {len(results) - same - listed} differ")
+    count = {state: sum(result.state == state for result in results) for state in ("same", "listed", "DIFFERS")}
+    print(
+        f"{len(results)} commands: {count['same']} same, {count['listed']} listed with a reason, {count['DIFFERS']} differ"
+    )
 
 
 def _show(who: str, outcome: daemons.Outcome) -> None:
     print(f"    {who}: exit {outcome.code}")
     for name, text in (("out", outcome.output), ("err", outcome.errors)):
-        for line in text.splitlines()[:25]:
-            print(f"      {name}| {line[:240]}")
+        for line in text.splitlines()[:40]:
+            print(f"      {name}| {line[:400]}")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ctr", default=shutil.which("ctr") or "ctr", help="the client")
-    parser.add_argument(
-        "--only", default="", help="steps whose group or name holds this word (their set-up is run too)"
-    )
+    parser.add_argument("--new", action="store_true", help="ctr and containerd 2.x")
+    parser.add_argument("--only", default="", help="the group whose steps are run (beside what sets up for others)")
     parser.add_argument("--verbose", action="store_true", help="show listed differences in full")
-    parser.add_argument("--new", action="store_true", help="the client is ctr 2.x: its own list of steps")
     options = parser.parse_args()
-    chosen = [
-        step for step in steps.all_steps(new=options.new) if options.only in f"{step.group} {step.name}" or step.setup
-    ]
-    with session(options.ctr) as run:
-        results = [run(step) for step in chosen]
+    client = steps.NEW if options.new else steps.OLD
+    chosen = [step for step in steps.all_steps(client) if options.only in step.group or step.setup]
+    with session(client) as compare:
+        results = [compare(step) for step in chosen]
     report(results, verbose=options.verbose)
-    return any(not result.equal and not result.excuse for result in results)
+    return any(result.state == "DIFFERS" for result in results)
 
 
 if __name__ == "__main__":

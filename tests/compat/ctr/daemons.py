@@ -38,14 +38,19 @@ class Daemon:
     """A running daemon; `home` holds its root, state, socket and log."""
 
     def __init__(self, name: str, command: Sequence[str], home: pathlib.Path, client: str) -> None:
+        """`command`: the daemon's program; a folder in its name is searched for shims first."""
         self.name = name
         self.home = home
         self.client = shutil.which(client) or client
         self.address = home / "c.sock"
-        self.namespace = f"space-{name}"  # cgroups and runc's state are the machine's: the two must not meet there
+        self.namespace = f"compat{os.getpid()}-{name}"  # cgroups and runc's state are the machine's: the two must not meet there
         self._command = [*command, "-c", str(home / "config.toml")]
+        beside = os.path.dirname(command[0])
+        self._env = {**os.environ, "PATH": f"{beside}:{os.environ['PATH']}" if beside else os.environ["PATH"]}
         self._tools = home / "tools"
         self._tools.mkdir(parents=True)
+        self._scratch = home / "tmp"
+        self._scratch.mkdir()
         (self._tools / "ctr").symlink_to(self.client)
         (home / "config.toml").write_text(CONFIG.format(home=home))
         self.start()
@@ -53,7 +58,7 @@ class Daemon:
     def start(self) -> None:
         with (self.home / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._env, start_new_session=True
             )
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
@@ -72,22 +77,33 @@ class Daemon:
             self.process.kill()
             self.process.wait()
 
-    def ctr(self, *words: str, stdin: bytes = b"", shell: str = "", timeout: float = 20) -> Outcome:
-        """Run the client; or with `shell` a line of sh, in which `ctr` is the client at this daemon."""
-        env = {
+    def finish(self) -> None:
+        """End all tasks, so that no shim stays behind."""
+        for name in self.ctr("task", "ls", "-q").output.split():
+            self.ctr("task", "rm", "-f", name)
+
+    def ctr(self, *words: str, timeout: float = 20) -> Outcome:
+        """Run the client with these words."""
+        return self._run([self.client, *words], self._surroundings(), timeout)
+
+    def shell(self, line: str, timeout: float = 20) -> Outcome:
+        """Run a line of sh, in which `ctr` is the client at this daemon."""
+        env = self._surroundings()
+        return self._run(["sh", "-c", line], {**env, "PATH": f"{self._tools}:{env['PATH']}"}, timeout)
+
+    def _surroundings(self) -> dict[str, str]:
+        return {
             **os.environ,
             "CONTAINERD_ADDRESS": str(self.address),
             "CONTAINERD_NAMESPACE": self.namespace,
-            "HOME_DIR": str(self.home),
             "LC_ALL": "C",
+            "TMPDIR": str(self._scratch),
         }
-        command = [self.client, *words]
-        if shell:
-            env["PATH"] = f"{self._tools}:{env['PATH']}"
-            command = ["sh", "-c", shell]
+
+    def _run(self, command: Sequence[str], env: dict[str, str], timeout: float) -> Outcome:
         process = subprocess.Popen(
             command,
-            stdin=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=env,
@@ -95,11 +111,11 @@ class Daemon:
         )
         late = ""
         try:
-            output, errors = process.communicate(stdin, timeout)
+            output, errors = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
+            late = "\n(no end in time)"
             os.killpg(process.pid, signal.SIGKILL)
             output, errors = process.communicate()
-            late = "\n(no end in time)"
         return Outcome(code=process.returncode, output=_text(output), errors=_text(errors) + late)
 
 
@@ -139,26 +155,42 @@ class Registry:
         self.process.wait()
 
 
-def unmount_below(folder: pathlib.Path) -> None:
+def clear(folder: pathlib.Path, started: Sequence[Daemon]) -> None:
+    """Take away what commands left: their processes, mounts, cgroups, runc's state, files."""
+    names = [daemon.namespace for daemon in started]
     for line in reversed(pathlib.Path("/proc/self/mounts").read_text().splitlines()):
         place = line.split()[1]
-        if place.startswith(str(folder)):
+        if place.startswith(f"{folder}/"):
             subprocess.run(["umount", "-l", place], check=False)
+    for name in names:
+        for cgroup in pathlib.Path("/sys/fs/cgroup").glob(f"**/{name}"):
+            for below in sorted(cgroup.glob("**/"), reverse=True):
+                with contextlib.suppress(OSError):
+                    below.rmdir()
+        shutil.rmtree(f"/run/containerd/runc/{name}", ignore_errors=True)
+    for link in pathlib.Path("/run/containerd/s").glob("*"):
+        if link.is_symlink() and str(link.readlink()).startswith(f"{folder}/"):
+            link.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def pair(folder: pathlib.Path, client: str, ours: Sequence[str] = ()) -> Iterator[tuple[Daemon, Daemon, Registry]]:
+def pair(
+    folder: pathlib.Path, client: str, original: str, ours: Sequence[str] = ()
+) -> Iterator[tuple[Daemon, Daemon, Registry]]:
     """Ours, the original, and a registry for both; all gone at the end."""
+    folder.chmod(0o711)  # root of a user namespace is somebody else here, and must reach its file system
     command = list(ours) or [sys.executable, "-m", "boxship.daemon.main"]
     registry = Registry(folder / "registry")
     started: list[Daemon] = []
     try:
-        for name, words in (("ours", command), ("peer", ["containerd"])):
+        for name, words in (("ours", command), ("peer", [original])):
             started.append(Daemon(name, words, folder / name, client))
         yield started[0], started[1], registry
     finally:
         for daemon in started:
+            daemon.finish()
+        for daemon in started:
             daemon.stop()
         registry.stop()
-        unmount_below(folder)
-        shutil.rmtree(folder, ignore_errors=True)
+        clear(folder, started)
