@@ -43,6 +43,7 @@ class Book:
             raise faults.ConnectionFault(_Code.PROTOCOL_ERROR, f"HEADERS may not open stream {number}")
         if self.going:
             self._budget.spend(calm.FAULT, "new streams after GOAWAY")
+            self._remember(number, late=True)
             return None
         self.last = number
         if len(self.open) >= self._limit:
@@ -53,6 +54,8 @@ class Book:
         """Whether nobody has ever opened it, or nobody can."""
         if not number & 1:
             return True
+        if number in self._closed:
+            return False
         return number >= self.next if self._client else number > self.last
 
     def end_local(self, stream: streams.Stream) -> None:

@@ -225,6 +225,10 @@ def test_going_away_lets_open_streams_end_and_ignores_new_ones(peer):
     assert peer.goaway() == Code.NO_ERROR
     peer.sends(frames.headers(3, playbook.REQUEST, end_stream=True, frame_size=16384))
     assert peer.events == []
+    # Requests that were under way have bodies, and are given up: that is no reason to cut off the ones that run.
+    peer.sends(frames.headers(5, playbook.REQUEST, end_stream=False, frame_size=16384), data(5, b"question", end=True))
+    peer.sends(frames.rst_stream(5, Code.CANCEL), frames.rst_stream(3, Code.CANCEL))
+    assert peer.goaway() is None
     assert peer.us.send_whole(stream, playbook.RESPONSE, b"last", playbook.TRAILERS)
 
 
