@@ -227,8 +227,11 @@ class Link:
 
     @property
     def busy(self) -> bool:
+        """Whether a call is being worked on; those that wait for somebody else may do so for ever."""
         with self.lock:
-            return bool(self._session.open_exchanges)
+            return any(
+                exchange.context is None or not exchange.context.idle for exchange in self._session.open_exchanges
+            )
 
     def go_away(self) -> None:
         """Tell the client to take its next calls elsewhere."""

@@ -137,12 +137,13 @@ def _finish(link: Link, exchange: exchanges.Exchange, call: calls.Call, ending: 
 class Running:
     """A call which does not end in the thread that reads the connection."""
 
-    __slots__ = ("_changed", "_feed", "_link", "_route", "_timer", "call", "ended", "exchange")
+    __slots__ = ("_changed", "_feed", "_link", "_route", "_timer", "call", "ended", "exchange", "idle")
 
     def __init__(self, link: Link, exchange: exchanges.Exchange, route: Route, call: calls.Call) -> None:
         self.exchange = exchange
         self.call = call
         self.ended = False  # the client sends no more requests
+        self.idle = False  # it waits for somebody else, perhaps for ever
         self._link = link
         self._route = route
         self._feed: _FeedPump | None = None
@@ -183,10 +184,12 @@ class Running:
     def deliver(self, result: Any, *, here: bool = False) -> None:
         """Send what the handler returned; `here`: this thread may wait."""
         if isinstance(result, concurrent.futures.Future):
+            self.idle = True
             result.add_done_callback(self._done)
         elif not self._route.streams_responses:
             self._reply(result)
         elif hasattr(result, "on_ready"):
+            self.idle = True
             self._feed = _FeedPump(self, result)
             self._feed.start()
         elif here:

@@ -96,7 +96,10 @@ class Server:
         link.start()
 
     def shutdown(self, grace: float) -> None:
-        """Take no new connections and calls, wait at most `grace` seconds for the open ones, close."""
+        """Take no new connections and calls, wait at most `grace` seconds for what is being worked on, close.
+
+        Calls that wait for somebody else (Futures, Feeds) end with the connection.
+        """
         with self._lock:
             if self._closing:
                 return

@@ -134,14 +134,23 @@ def test_a_slow_quick_handler_holds_up_its_own_connection_only(service):
 
 
 def test_shutting_down_waits_for_what_runs(service, tmp_path):
-    serving = server.Server(service.handlers(), translate=echo.translate)
+    entered, leave = threading.Event(), threading.Event()
+
+    def work(request, call):
+        entered.set()
+        leave.wait(10)
+        return b"done"
+
+    long = echo.method("Long")
+    handlers = [*service.handlers(), methods.Handler(method=long, function=work)]
+    serving = server.Server(handlers, translate=echo.translate)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(tmp_path / "s"))
     listener.listen()
     serving.serve(listener, protocol="grpc")
     with client.Channel.connect(f"unix://{tmp_path}/s") as channel:
-        call = channel.call_async(echo.WAIT, b"")
-        future = service.futures.get(timeout=10)
+        call = channel.call_async(long, b"")
+        assert entered.wait(10)
         stopping = threading.Thread(target=serving.shutdown, args=(10,))
         stopping.start()
 
@@ -155,10 +164,26 @@ def test_shutting_down_waits_for_what_runs(service, tmp_path):
         echo.eventually(refused)
         with pytest.raises(OSError, match="refused"):
             client.Channel.connect(f"{tmp_path}/s")
-        future.set_result(b"done")
+        leave.set()
         assert call.result(10) == b"done"
         stopping.join(10)
         assert not stopping.is_alive()
+
+
+def test_shutting_down_does_not_wait_for_what_waits(service, serving, connect):
+    with client.Channel(connect("grpc")) as channel:
+        waiting = channel.call_async(echo.WAIT, b"")
+        service.futures.get(timeout=10)
+        feed = channel.stream(echo.FEED, b"")
+        closed = service.feeds.get(timeout=10).closed
+        start = time.monotonic()
+        serving.shutdown(60)
+        assert time.monotonic() - start < 30
+        for ended in (lambda: waiting.result(10), lambda: next(feed)):
+            with pytest.raises(status.Status) as failure:
+                ended()
+            assert failure.value.code is status.Code.UNAVAILABLE
+        assert closed.wait(10)
 
 
 def test_shutting_down_waits_no_longer_than_it_may(service, serving, connect):
