@@ -19,6 +19,7 @@ from boxship.wiring import graph, sections
 
 _log = logging.getLogger("boxshipd")
 _GRACE = 5.0  # seconds for calls that are being answered when we are told to go
+_GATHERING = 0.5  # seconds for clients to come back, before shims tell what happened while there was no daemon
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,11 +50,12 @@ def serve(options: argparse.Namespace) -> int:
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     stopping = _stop_signals()
     with _running(told) as engine:
-        engine.listen_to_shims()
         engine.listen_to_clients()
         _settle()
         _log.info("boxshipd successfully booted, serving on %s", told.grpc.address)
         notify.tell("READY=1")
+        stopping.wait(_GATHERING)
+        engine.listen_to_shims()
         stopping.wait()
         notify.tell("STOPPING=1")
         _log.info("stopping; containers go on")

@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 OWN_RUNTIMES = frozenset({"io.containerd.runc.v2", "io.containerd.boxship.v1"})
 DIAL_SECONDS = 100.0
 CLEAN_UP_SECONDS = 5.0
+TELL_SECONDS = 0.5
+"""After a start, until the ends are told of tasks whose shims died meanwhile: clients come back first, to hear it."""
 _Key = tuple[str, str]
 
 
@@ -69,6 +71,7 @@ class TaskService:
         self._logs = logs.LogReader()
         self._lock = threading.Lock()
         self._tasks: dict[_Key, Running | None] = {}  # None while it is being made
+        self._dead: list[tuple[Bundle, tasks.Exit]] = []  # whose end is still to be told
         self._closed = False
         self._own = own.OwnLauncher(
             forks,
@@ -95,8 +98,11 @@ class TaskService:
         with self._lock:
             for task in found.alive:
                 self._tasks[task.namespace, task.id] = task
-        for bundle, exit_ in found.dead:
-            self._publish_exit(bundle, exit_)
+            self._dead += found.dead
+        if found.dead:
+            later = threading.Timer(TELL_SECONDS, self._tell)
+            later.daemon = True
+            later.start()
 
     def close(self) -> None:
         """Let go of all shims, which go on."""
@@ -104,6 +110,7 @@ class TaskService:
             self._closed = True
             remaining = [task for task in self._tasks.values() if task is not None]
             self._tasks.clear()
+        self._tell()
         for task in remaining:
             task.forget()
         self._logs.close_all()
@@ -247,6 +254,12 @@ class TaskService:
             self._unreserve(*key)
             self._publish_exit(task.bundle, exit_)
         task.died.set_result(exit_)
+
+    def _tell(self) -> None:
+        with self._lock:
+            dead, self._dead = self._dead, []
+        for bundle, exit_ in dead:
+            self._publish_exit(bundle, exit_)
 
     def _publish_exit(self, bundle: Bundle, exit_: tasks.Exit) -> None:
         fields = {
