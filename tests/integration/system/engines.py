@@ -109,10 +109,10 @@ class Engine:
         """End the daemon and whatever of ours still lives, and leave no mount behind."""
         if self.process is not None:
             self.kill()
-        left = self.processes()
-        for pid in left:
+        for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        self._thaw()
         until(lambda: not self.processes(), "the end of what is left")
         for line in reversed(pathlib.Path("/proc/self/mounts").read_text().splitlines()):
             if line.split()[1].startswith(f"{self.home}/"):
@@ -127,6 +127,11 @@ class Engine:
         except errors.Error:
             return False
         return True
+
+    def _thaw(self) -> None:
+        """What is frozen does not die, on cgroup v1."""
+        for frozen in pathlib.Path("/sys/fs/cgroup").glob(f"*/{self.namespace}/*/freezer.state"):
+            frozen.write_text("THAWED")
 
     def _owns(self, pid: int) -> bool:
         if _read_link(f"/proc/{pid}/cwd").startswith(f"{self.home}/"):

@@ -8,7 +8,9 @@ from integration.system import engines
 
 COUNT = "i=0; trap 'echo end; exit 3' TERM; while true; do i=$((i+1)); echo $i; sleep 0.05; done"
 """Lines from 1 on, some twenty each second, and an end when told to."""
-POUR = "i=0; trap 'echo end; exit 3' TERM; while true; do seq $((i*5000+1)) $((i*5000+5000)); i=$((i+1)); sleep 0.02; done"
+POUR = (
+    "i=0; trap 'echo end; exit 3' TERM; while true; do seq $((i*5000+1)) $((i*5000+5000)); i=$((i+1)); sleep 0.02; done"
+)
 """The same at a megabyte each second."""
 
 

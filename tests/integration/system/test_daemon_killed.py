@@ -29,7 +29,9 @@ class Crowd:
         self.logs = [self.logged(f"log-{n}", reading.COUNT) for n in range(8)]
         self.logs += [self.logged(f"tty-{n}", reading.COUNT, terminal=True) for n in range(4)]
         self.logs.append(self.logged("poured-log", reading.POUR))
-        self.fifos = {id: self.piped(id, script) for id, script in (("poured-fifo", reading.POUR), ("fifo", reading.COUNT))}
+        self.fifos = {
+            id: self.piped(id, script) for id, script in (("poured-fifo", reading.POUR), ("fifo", reading.COUNT))
+        }
         self.fifos["tty-fifo"] = self.piped("tty-fifo", reading.COUNT, terminal=True)
         self.created = self.piped("created", "echo late; exit 4", start=False)
         self.paused = self.logged("paused", reading.COUNT)
@@ -167,7 +169,9 @@ def test_twenty_containers_and_a_daemon_that_is_killed(engine, image, ear):
     for id in everyone:
         ear.wait_for("/tasks/delete", id)
         assert len(ear.exits(id)) == 1
-        assert [topic for topic in ear.topics(id) if topic in FULL_LIFE].count("/tasks/exit") == (2 if id == "host" else 1)
+        assert [topic for topic in ear.topics(id) if topic in FULL_LIFE].count("/tasks/exit") == (
+            2 if id == "host" else 1
+        )
         crowd.client.containers.get(id).remove()
     assert len(ear.exits("host", "beside")) == 1
     assert crowd.client.containers.list() == []
@@ -179,7 +183,9 @@ def test_twenty_containers_and_a_daemon_that_is_killed(engine, image, ear):
 @pytest.fixture
 def sleeper(client, image):
     """A container with two processes; returns its id and their numbers."""
-    made = client.containers.create(image, ["sh", "-c", "sleep 1000 & exec sleep 1001"], name=f"sleeper-{time.monotonic_ns()}")
+    made = client.containers.create(
+        image, ["sh", "-c", "sleep 1000 & exec sleep 1001"], name=f"sleeper-{time.monotonic_ns()}"
+    )
     made.start()
     engines.until(lambda: len(made.processes()) == 2)
     yield made.id, [each.pid for each in made.processes()]
