@@ -256,4 +256,4 @@ def test_a_shim_that_stands_still_holds_up_nobody(engine, client, image, sleeper
         found = again.containers.get(id)
         engines.until(lambda: found.status().status is tasks.Status.RUNNING, "an answer of the shim")
         found.remove(force=True)
-    assert not engines.is_alive(shim)
+    engines.until(lambda: not engines.is_alive(shim), "the end of the shim")
