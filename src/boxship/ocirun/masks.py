@@ -33,14 +33,43 @@ class Mask:
 
 
 def _cover_file(stage: Stage, target: int, path: str) -> None:
-    """By the machine's own null device: the container's may be a link (CVE-2025-31133)."""
+    """Read-only: else who owns the file inside could change the mode and owner of the device that covers it."""
     if stage.null < 0:
-        stage.null = os.open("/dev/null", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
-        found = os.fstat(stage.null)
-        if not stat.S_ISCHR(found.st_mode) or (os.major(found.st_rdev), os.minor(found.st_rdev)) != _NULL_DEVICE:
-            raise calls.error("mask: the machine's /dev/null is not character device 1:3", path, 1)
+        own = _own_null(stage.root)
+        stage.null = _machines_null(path) if own is None else own
     with mountfds.closing(mountfds.open_tree(stage.null)) as mount:
+        mountfds.set_attributes(mount, to_set=mountfds.MOUNT_ATTR_RDONLY)
         stage.put(mount, target, path)
+
+
+def _own_null(root: int) -> int | None:
+    """The container's null device; None when what is there is none, a link to one (CVE-2025-31133), or the machine's."""
+    try:
+        found = openat2.openat2(
+            root,
+            "dev/null",
+            os.O_PATH | os.O_NOFOLLOW,
+            resolve=openat2.RESOLVE_IN_ROOT | openat2.RESOLVE_NO_SYMLINKS,
+        )
+    except OSError:
+        return None
+    if _is_null(found) and os.fstat(found).st_dev != os.stat("/dev/null").st_dev:
+        return found
+    os.close(found)
+    return None
+
+
+def _machines_null(path: str) -> int:
+    found = os.open("/dev/null", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    if not _is_null(found):
+        os.close(found)
+        raise calls.error("mask: the machine's /dev/null is not character device 1:3", path, 1)
+    return found
+
+
+def _is_null(descriptor: int) -> bool:
+    found = os.fstat(descriptor)
+    return stat.S_ISCHR(found.st_mode) and (os.major(found.st_rdev), os.minor(found.st_rdev)) == _NULL_DEVICE
 
 
 def _cover_folder(stage: Stage, target: int, path: str) -> None:

@@ -18,7 +18,7 @@ class Stage:
         self.root = -1  # the root's mount, once it is there
         self.prepared: dict[int, int] = {}  # index of an operation -> mount that the parent opened for it
         self.mask_folder = -1  # the tmpfs which all masked folders share
-        self.null = -1  # the machine's /dev/null, checked
+        self.null = -1  # a null device, checked
         self.console: tuple[int, int] | None = None  # master, peer
         self._proc = -1
 
