@@ -106,7 +106,7 @@ def change_for_exec(
     process.pop("consoleSize", None)
     specs.set_process(made, args, env=env, cwd=cwd, terminal=terminal)
     if privileged:
-        specs.change_capabilities(made, add=["ALL"])
+        specs.change_capabilities(made, add=["ALL"], all=_grantable())
         process["noNewPrivileges"] = False
 
 
@@ -193,10 +193,11 @@ def _share(made: specs.Spec, network: str) -> None:
 def _secure(made: specs.Spec, wished: Options) -> None:
     profile, confined = None, True
     if wished.get("privileged"):
-        specs.make_privileged(made)
+        specs.make_privileged(made, _grantable())
         made["linux"]["devices"] = _devices()
         confined = False
-    specs.change_capabilities(made, add=wished.get("cap_add", ()), drop=wished.get("cap_drop", ()))
+    add, drop = wished.get("cap_add", ()), wished.get("cap_drop", ())
+    specs.change_capabilities(made, add=add, drop=drop, all=_grantable() if add else ())
     for option in wished.get("security_opt", ()):
         name, _, value = option.replace(":", "=", 1).partition("=")
         if name == "no-new-privileges" and value in {"", "true", "false"}:
@@ -229,6 +230,14 @@ def _profile(path: str) -> dict[str, Any]:
             "write it in those of the OCI runtime spec"
         )
     return found
+
+
+def _grantable() -> list[str]:
+    """All capabilities, but for those that this machine keeps from everybody: the kernel would refuse the container."""
+    from boxship.linux import capabilities
+
+    here = capabilities.bounding()
+    return [name for name in specs.ALL_CAPABILITIES if here >> capabilities.BITS[name] & 1]
 
 
 def _devices() -> list[dict[str, Any]]:

@@ -179,14 +179,16 @@ def share_namespace(spec: Spec, type: str, path: str = "") -> None:
     spec["linux"]["namespaces"] = [*kept, {"type": type, "path": path}] if path else kept
 
 
-def change_capabilities(spec: Spec, *, add: Iterable[str] = (), drop: Iterable[str] = ()) -> None:
-    """Raises InvalidArgument for a name that is no capability; `ALL` means all."""
+def change_capabilities(
+    spec: Spec, *, add: Iterable[str] = (), drop: Iterable[str] = (), all: Sequence[str] = ALL_CAPABILITIES
+) -> None:
+    """Raises InvalidArgument for a name that is no capability; `ALL` means those of `all`."""
     process = spec["process"]
     kept = list(process["capabilities"]["bounding"])
     for name in map(capability, drop):
         kept = [] if name == "ALL" else [old for old in kept if old != name]
     for name in map(capability, add):
-        kept += [new for new in (ALL_CAPABILITIES if name == "ALL" else (name,)) if new not in kept]
+        kept += [new for new in (all if name == "ALL" else (name,)) if new not in kept]
     process["capabilities"] = _capability_sets(kept)
 
 
@@ -207,9 +209,9 @@ def confine(spec: Spec, machine: str) -> None:
     spec["linux"]["seccomp"] = seccomp.default_profile(bounding, machine)
 
 
-def make_privileged(spec: Spec) -> None:
-    """All capabilities, all devices, nothing masked: as good as root outside. Namespaces stay."""
-    spec["process"]["capabilities"] = _capability_sets(ALL_CAPABILITIES)
+def make_privileged(spec: Spec, capabilities: Sequence[str] = ALL_CAPABILITIES) -> None:
+    """All these capabilities, all devices, nothing masked: as good as root outside. Namespaces stay."""
+    spec["process"]["capabilities"] = _capability_sets(capabilities)
     spec["process"]["noNewPrivileges"] = False
     linux = spec["linux"]
     linux["maskedPaths"], linux["readonlyPaths"] = [], []

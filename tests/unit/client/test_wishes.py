@@ -5,6 +5,7 @@ import pytest
 
 from boxship.client import wishes
 from boxship.core import mounts, specs
+from boxship.linux import capabilities
 from boxship.terms import errors, oci, platforms
 
 
@@ -78,12 +79,21 @@ def test_security_options(tmp_path):
             spec({"security_opt": [bad]})
 
 
-def test_privileged_is_everything_and_not_confined():
+def test_privileged_is_everything_and_not_confined(monkeypatch):
+    monkeypatch.setattr(capabilities, "bounding", lambda: ~0)
     made = spec({"privileged": True})
     assert made["process"]["capabilities"]["bounding"] == list(specs.ALL_CAPABILITIES)
     assert "seccomp" not in made["linux"]
     assert all(each["path"].startswith("/dev/") for each in made["linux"]["devices"])
     assert "/dev/null" not in [each["path"] for each in made["linux"]["devices"]]
+
+
+def test_nobody_gets_what_the_machine_does_not_give(monkeypatch):
+    monkeypatch.setattr(capabilities, "bounding", lambda: ~(1 << capabilities.BITS["CAP_SYS_RESOURCE"]))
+    for wished in ({"privileged": True}, {"cap_add": ["ALL"]}):
+        found = spec(wished)["process"]["capabilities"]["bounding"]
+        assert set(specs.ALL_CAPABILITIES) - set(found) == {"CAP_SYS_RESOURCE"}
+    assert "CAP_SYS_RESOURCE" in spec({"cap_add": ["SYS_RESOURCE"]})["process"]["capabilities"]["bounding"]
 
 
 def test_capabilities_change_what_the_filter_allows():
@@ -150,12 +160,13 @@ def test_what_is_no_mount(text):
         wishes.mount_of(text)
 
 
-def test_an_exec_is_another_process_of_the_same_container():
+def test_an_exec_is_another_process_of_the_same_container(monkeypatch):
     made = spec({"terminal": True, "env": ["A=b"]}, args=["sh"])
     wishes.change_for_exec(made, ["id"], env=["C=d"], cwd="/tmp", terminal=False, privileged=False)
     process = made["process"]
     assert (process["args"], process["cwd"], process["terminal"]) == (["id"], "/tmp", False)
     assert {"A=b", "C=d"} <= set(process["env"])
     assert process["capabilities"]["bounding"] == list(specs.CAPABILITIES)
+    monkeypatch.setattr(capabilities, "bounding", lambda: ~0)
     wishes.change_for_exec(made, ["id"], env=[], cwd="", terminal=False, privileged=True)
     assert process["capabilities"]["bounding"] == list(specs.ALL_CAPABILITIES)
