@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from integration.client import pictures
@@ -21,8 +21,10 @@ from boxship.testing import registry
 from boxship.wire import events as wire_events
 
 PROGRAM = (sys.executable, "-m", "boxship.daemon.main")
+CONTAINERD = ("containerd",)
 CONFIG = """
 version = 2
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
 root = "{home}/root"
 state = "{home}/state"
 [grpc]
@@ -45,11 +47,12 @@ def until(condition: Callable[[], Any], what: str = "it", seconds: float = PATIE
 class Engine:
     """A daemon as a process, `start`ed and ended in every way; its folders are kept in between."""
 
-    def __init__(self, home: pathlib.Path, namespace: str = "system-tests", config: str = "") -> None:
-        self.home, self.namespace = home, namespace
+    def __init__(self, home: pathlib.Path, namespace: str, program: Sequence[str] = PROGRAM) -> None:
+        """`program`: another daemon with the same command line."""
+        self.home, self.namespace, self.program = home, namespace, program
         self.address = f"{home}/c.sock"
         self.process: subprocess.Popen[bytes] | None = None
-        (home / "config.toml").write_text(CONFIG.format(home=home) + config)
+        (home / "config.toml").write_text(CONFIG.format(home=home))
 
     @property
     def pid(self) -> int:
@@ -61,7 +64,7 @@ class Engine:
         began = time.monotonic()
         with (self.home / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*PROGRAM, "-c", str(self.home / "config.toml")],
+                [*self.program, "-c", str(self.home / "config.toml")],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -223,10 +226,10 @@ def folder() -> Iterator[pathlib.Path]:
 
 
 @contextlib.contextmanager
-def engine(namespace: str = "system-tests", config: str = "") -> Iterator[Engine]:
+def engine(namespace: str = "system-tests", program: Sequence[str] = PROGRAM) -> Iterator[Engine]:
     """One that runs; everything of it is gone at the end."""
     with folder() as home:
-        made = Engine(home, namespace, config)
+        made = Engine(home, namespace, program)
         try:
             made.start()
             yield made
