@@ -5,6 +5,7 @@ else. Between pipes the kernel moves the pages (splice(2)) and nothing passes th
 is held.
 """
 
+import contextlib
 import errno
 import os
 import select
@@ -35,6 +36,11 @@ class Pump:
         if self._polled:
             os.set_blocking(sink, False)
         self._wait_for_source()
+
+    def carry(self) -> None:
+        """Move what is there now, not waiting for anything. A pump that fails has ended."""
+        with contextlib.suppress(OSError):
+            self._move()
 
     def drain(self) -> None:
         """End as soon as there is nothing left to read, though somebody may still hold the writing side."""

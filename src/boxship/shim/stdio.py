@@ -3,10 +3,18 @@
 The process always gets pipes of ours (or a terminal), never the client's files, so that neither the container reaches
 the host's file system through them nor a client that leaves kills the writer. Of each output FIFO the reading side
 stays open here until the process is deleted: clients may come and go, and one that comes late finds what is in it.
+
+A client gives up opening its FIFO when the process is gone. So its reader is waited for a moment before the process is
+made (containerd-shim-runc-v2 waits without end), and a writing side that nobody came for stays until all is read.
 """
 
+import array
+import errno
+import fcntl
 import os
 import stat
+import termios
+import time
 import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +22,9 @@ from dataclasses import dataclass
 from boxship.linux import tty
 from boxship.shim import loggers, loop, pumps
 from boxship.terms import errors
+
+_READER_SECONDS = 0.25
+_LOOK_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +63,7 @@ class Streams:
         self._input_pump: pumps.Pump | None = None
         self._output_pumps: list[pumps.Pump] = []
         self._keeper = -1  # the writing side of the input FIFO
+        self._unvisited: list[tuple[int, int]] = []  # both sides of output FIFOs that had no reader when we began
         self._console = -1
         self._logger: loggers.Logger | None = None
         self._waiting: list[Callable[[], None]] = []
@@ -91,9 +103,13 @@ class Streams:
             self._keeper = -1
 
     def process_ended(self) -> None:
-        """What a terminal still holds is carried; whoever else has it open is not waited for."""
-        if self._console >= 0:
-            for pump in self._output_pumps:
+        """Carry what it wrote before anybody is told of its end: ctr 1.6 closes its FIFOs as soon as it knows.
+
+        What else a terminal holds is carried, too; whoever else has it open is not waited for.
+        """
+        for pump in self._output_pumps:
+            pump.carry()
+            if self._console >= 0:
                 pump.drain()
 
     def when_drained(self, seconds: float, callback: Callable[[], None]) -> None:
@@ -116,6 +132,7 @@ class Streams:
         for pump in (self._input_pump, *self._output_pumps):
             if pump is not None:
                 pump.close()
+        self._unvisited.clear()
         self._close(self._theirs)
         self._close(self._held)
         self._console = self._keeper = -1
@@ -182,9 +199,12 @@ class Streams:
 
     def _sink(self, path: str, *, create: bool = False) -> int:
         if not create and _is_fifo(path):
-            # Read first: nobody can be found missing when the writing side opens without waiting.
-            self._hold(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-            return self._hold(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+            writing = _open_with_reader(path)
+            reading = self._hold(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+            if writing < 0:
+                writing = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                self._unvisited.append((reading, self._hold(os.dup(writing))))
+            return self._hold(writing)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK | (os.O_CREAT if create else 0)
         return self._hold(os.open(path, flags, 0o644))
 
@@ -200,7 +220,20 @@ class Streams:
         return pumps.Pump(self._loop, source, sink, ended)
 
     def _output_ended(self) -> None:
+        if all(pump.ended for pump in self._output_pumps):
+            self._let_go()
         self._check_drained()
+
+    def _let_go(self) -> None:
+        """Close the writing sides that were kept for readers to come, once all has been read."""
+        for pair in [*self._unvisited]:
+            reading, writing = pair
+            if not _unread(reading):
+                self._unvisited.remove(pair)
+                self._held.discard(writing)
+                os.close(writing)
+        if self._unvisited:
+            self._loop.later(_LOOK_SECONDS, self._let_go)
 
     def _check_drained(self) -> None:
         carried = all(pump.ended for pump in self._output_pumps)
@@ -230,6 +263,27 @@ def _parsed(name: str) -> tuple[str, str]:
 
 def _is_fifo(path: str) -> bool:
     return stat.S_ISFIFO(os.stat(path).st_mode)
+
+
+def _open_with_reader(path: str) -> int:
+    """The writing side of a FIFO that somebody reads, or -1 when nobody comes in time."""
+    deadline = time.monotonic() + _READER_SECONDS
+    while True:
+        try:
+            return os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+        if time.monotonic() >= deadline:
+            return -1
+        time.sleep(0.001)
+
+
+def _unread(fd: int) -> int:
+    """Bytes in a pipe, ioctl_pipe(2)."""
+    count = array.array("i", [0])
+    fcntl.ioctl(fd, termios.FIONREAD, count)
+    return count[0]
 
 
 def _copy(fd: int) -> int:
