@@ -42,6 +42,7 @@ class Engine:
         self._locks: list[locks.FolderLock] = []
         self._servers: dict[str, server.Server] = {}
         self._sockets: list[str] = []
+        self._for_shims: socket.socket | None = None
         self.assembly = assembly.Assembly()
         sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_INTERVAL))
         try:
@@ -59,9 +60,15 @@ class Engine:
         return theirs
 
     def listen_to_shims(self) -> None:
-        """Raises listeners.Refused."""
+        """They can connect from now on, and are answered after `answer_shims`. Raises listeners.Refused."""
         ttrpc = self.settings.ttrpc
-        self._servers["ttrpc"].serve(self._socket(ttrpc.address, ttrpc.uid, ttrpc.gid), protocol="ttrpc")
+        self._for_shims = self._socket(ttrpc.address, ttrpc.uid, ttrpc.gid)
+
+    def answer_shims(self) -> None:
+        """Let them tell what they have kept for us."""
+        if self._for_shims is not None:
+            self._servers["ttrpc"].serve(self._for_shims, protocol="ttrpc")
+            self._for_shims = None
 
     def listen_to_clients(self) -> None:
         """Raises listeners.Refused."""
@@ -79,6 +86,9 @@ class Engine:
             with contextlib.suppress(OSError):
                 os.unlink(path)
         self._sockets.clear()
+        if self._for_shims is not None:
+            self._for_shims.close()
+            self._for_shims = None
         health: Any = self.assembly.all(kinds.GRPC).get("healthcheck")
         if health is not None:
             health.stop()
@@ -165,6 +175,7 @@ def embed(root: str | os.PathLike[str], state: str | os.PathLike[str], **section
     )
     try:
         engine.listen_to_shims()
+        engine.answer_shims()
     except BaseException:
         engine.close(0)
         raise
