@@ -20,6 +20,7 @@ class FolderLock:
         self._descriptor = os.open(
             os.path.join(folder, NAME), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
         )
+        os.fchmod(self._descriptor, 0o600)  # an old one may be open to all, and whoever opens it can lock us out
         try:
             self._take(time.monotonic() + patience)
         except BaseException:
