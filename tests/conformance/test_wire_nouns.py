@@ -1,5 +1,6 @@
 """The suites over the wire: proxy, rpc, service and book together, and our proxies against the original."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -137,7 +138,16 @@ class TestOverlayfs(SnapshotterSuite):
         return SnapshotsProxy(leased, "overlayfs")
 
 
+class Settled(EventsProxy):
+    """A daemon listens for a subscriber a moment after it was asked to, and containerd does not say when."""
+
+    def subscribe(self, filters=()):
+        made = super().subscribe(filters)
+        time.sleep(0.1)
+        return made
+
+
 class TestEvents(EventsSuite):
     @pytest.fixture
     def exchange(self, caller):
-        return EventsProxy(caller)
+        return Settled(caller)

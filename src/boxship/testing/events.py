@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+import time
 
 import pytest
 
@@ -17,12 +18,19 @@ def deleted(id: str) -> events.Event:
 
 
 def take(subscription: events.Subscription, count: int) -> list[events.Envelope]:
-    """That many events, read as they come."""
+    """That many events, read as they come; fails when they do not come in time."""
     found: list[events.Envelope] = []
-    for envelope in subscription if count else ():
-        found.append(envelope)
-        if len(found) == count:
-            break
+    ready = threading.Event()
+    subscription.on_ready(ready.set)
+    deadline = time.monotonic() + _PATIENCE
+    while len(found) < count:
+        envelope = subscription.poll()
+        if envelope is not None:
+            found.append(envelope)
+        elif ready.wait(max(0.0, deadline - time.monotonic())):
+            ready.clear()
+        else:
+            pytest.fail(f"{len(found)} of {count} events came within {_PATIENCE:.0f} s")
     return found
 
 
