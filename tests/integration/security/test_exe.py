@@ -104,6 +104,25 @@ def test_the_program_itself(client, image, folder, untouched, args):
             assert b"Python" not in found.output + found.errors
 
 
+KEEP = """
+import os, sys
+held = os.open("/proc/self/exe", os.O_PATH)
+os.set_inheritable(held, True)
+print(os.readlink("/proc/self/exe"), flush=True)
+script = 'for f in 1 2; do echo x >>/proc/self/fd/$0 && echo wrote; echo x >/proc/self/fd/$0 && echo wrote; done 2>/dev/null'
+os.execv("/bin/sh", ["sh", "-c", script, str(held)])
+"""
+
+
+def test_an_image_in_which_the_program_would_run(client, image, untouched):
+    """With our loader and libraries inside, it does; but it is a sealed copy, also once it is not busy any more."""
+    args = ["/proc/self/exe", "-I", "-S", "-c", KEEP]
+    found = [each for each in tried(client, image, args, mounts=probing.mounts()) if not isinstance(each, str)]
+    assert [each.output.startswith(b"/memfd:") for each in found] == [True] * len(found)
+    assert [each.output.count(b"\n") for each in found] == [1] * len(found), "it was written to"
+    assert found, "the program did not run: this proves nothing"
+
+
 def test_a_script_whose_interpreter_is_the_program_itself(client, image, folder, untouched):
     evil = script(folder, "evil", "#!/proc/self/exe\nprint('ran inside')\n")
     for found in tried(client, image, ["/bin/evil"], mounts=[evil]):
