@@ -18,7 +18,7 @@ def write(path: str, value: str | int) -> None:
         finally:
             os.close(descriptor)
     except OSError as failure:
-        raise calls.error(f"write {value!r}", path, failure.errno) from None
+        raise calls.error(f'write "{value}"', path, failure.errno) from None
 
 
 def read(path: str) -> str:

@@ -111,6 +111,8 @@ class Cgroup:
         for controller, file, value in cgroups1.settings(resources):
             if folder := self._need(controller, file):
                 cgroupfiles.write(os.path.join(folder, file), value)
+                if file == "cpu.shares":
+                    cgroups1.check_shares(folder, value)
         if rules is not None and "devices" in self.paths:
             cgroups1.write_devices(self.paths["devices"], rules)
 

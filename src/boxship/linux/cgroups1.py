@@ -41,6 +41,14 @@ def rdma(device: str, limits: Mapping[str, Any]) -> str:
     return " ".join(words)
 
 
+def check_shares(folder: str, wanted: str) -> None:
+    """The kernel takes any number and keeps the nearest that it allows. Raises ValueError when that is another."""
+    kept = cgroupfiles.read_number(os.path.join(folder, "cpu.shares"))
+    if kept != int(wanted):
+        bound = "minimum" if kept > int(wanted) else "maximum"
+        raise ValueError(f"the {bound} allowed cpu-shares is {kept}")
+
+
 _CPU = (
     ("shares", "cpu", "cpu.shares"),
     ("realtimePeriod", "cpu", "cpu.rt_period_us"),

@@ -142,7 +142,7 @@ def _action(name: str, errno_return: Any) -> int:
     try:
         number, takes_errno = ACTIONS[name]
     except KeyError:
-        raise ValueError(f"seccomp action {name!r} is unknown") from None
+        raise ValueError(f"string {name} is not a valid action for seccomp") from None
     if not takes_errno:
         return number
     return number | (errno.EPERM if errno_return is None else int(errno_return)) & 0xFFFF
@@ -177,7 +177,7 @@ def _add_architectures(library: ctypes.CDLL, context: int, names: Any) -> list[i
     for name in names:
         token = ARCHITECTURES.get(name)
         if token is None:
-            raise ValueError(f"seccomp architecture {name!r} is unknown")
+            raise ValueError(f"string {name} is not a valid arch for seccomp")
         if token == NATIVE:
             continue
         code = library.seccomp_arch_add(context, token)
@@ -211,7 +211,7 @@ def _comparisons(arguments: Any) -> list[list[_Compare]]:
     for argument in arguments:
         operator = OPERATORS.get(argument.get("op", ""))
         if operator is None:
-            raise ValueError(f"seccomp operator {argument.get('op')!r} is unknown")
+            raise ValueError(f"string {argument.get('op')} is not a valid operator for seccomp")
         compares.append(
             _Compare(
                 int(argument.get("index", 0)), operator, int(argument.get("value", 0)), int(argument.get("valueTwo", 0))

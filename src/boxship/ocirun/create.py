@@ -1,6 +1,7 @@
 """Create: everything up to the moment before the user's program (OCI runtime-spec runtime.md "Lifecycle")."""
 
 import contextlib
+import errno
 import os
 import signal
 import time
@@ -79,10 +80,17 @@ def _make_cgroup(
 
 
 def _limit_fault(failure: OSError | ValueError) -> errors.Fault:
-    step = "error setting cgroup config for procHooks process"
-    if isinstance(failure, OSError):
+    step = "error during container init: error setting cgroup config for procHooks process"
+    if not isinstance(failure, OSError):
+        return errors.Fault(f"{step}: {failure}", step="cgroup")
+    file, code = failure.filename, failure.errno or 0
+    if not file:
         return errors.from_os_error(step, failure)
-    return errors.Fault(f"{step}: {failure}", step="cgroup")
+    if os.path.basename(file).startswith("cpuset."):
+        step = "unable to apply cgroup configuration"
+    doing = (failure.strerror or "").removesuffix(f": {os.strerror(code)}")
+    text = f"{step}: failed to {doing}: write {file}: {errors.go_text(code)}"
+    return errors.Fault(text, step="cgroup", path=file, errno=code)
 
 
 def _remove_cgroup(cgroup: cgroups.Cgroup) -> None:
@@ -99,6 +107,9 @@ def _folder(path: str) -> Iterator[None]:
     try:
         try:
             os.chdir(path)
+        except FileNotFoundError:
+            message = f"invalid rootfs: stat {path}: {errors.go_text(errno.ENOENT)}"
+            raise errors.SpecFault(message, step="root.path", path=path, errno=errno.ENOENT) from None
         except OSError as failure:
             raise errors.from_os_error("error during container init: invalid rootfs", failure) from None
         yield

@@ -22,12 +22,20 @@ class SpecFault(Fault):
     """The specification asks for what makes no sense or cannot be had; no process was started."""
 
 
+def go_text(code: int) -> str:
+    """The kernel's words for an errno as Go spells them: with a small first letter."""
+    text = os.strerror(code)
+    return text[:1].lower() + text[1:]
+
+
 def from_os_error(step: str, failure: OSError) -> Fault:
     """A Fault that says what was being done, how the kernel refused, and to what."""
-    reason = failure.strerror or (os.strerror(failure.errno) if failure.errno else str(failure))
+    code = failure.errno or 0
+    reason = failure.strerror or (os.strerror(code) if code else str(failure))
+    reason = reason.replace(os.strerror(code), go_text(code)) if code else reason
     path = os.fsdecode(failure.filename) if failure.filename is not None else ""
     where = f" ({path})" if path and path not in step else ""
-    return Fault(f"{step}: {reason}{where}", step=step, path=path, errno=failure.errno or 0)
+    return Fault(f"{step}: {reason}{where}", step=step, path=path, errno=code)
 
 
 _PREFIXES = {

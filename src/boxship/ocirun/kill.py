@@ -1,5 +1,7 @@
 """Signals, and standing still."""
 
+import signal as signals
+
 from boxship.linux import processes
 from boxship.ocirun import container, errors
 
@@ -14,6 +16,8 @@ def kill(box: container.Container, signal: int, everyone: bool = False) -> None:
     if not container.is_alive(box):
         raise ProcessLookupError(f"init of container {box.id} has ended")
     processes.send_signal(box.pidfd, signal)
+    if signal == signals.SIGKILL and box.cgroup.is_frozen():
+        box.cgroup.thaw()  # what stands still does not die either, of version 1
 
 
 def pause(box: container.Container) -> None:

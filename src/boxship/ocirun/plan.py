@@ -83,6 +83,8 @@ def build(
 ) -> Plan:
     """The plan of a container; raises SpecFault naming what cannot be. `cache` is the folder of compiled filters."""
     check_id(id)
+    if spec.get("process") is None:
+        raise errors.SpecFault("process property must not be empty", step="process")
     linux = spec.get("linux") or {}
     root = spec.get("root") or {}
     folder = os.path.join(bundle, rootfs or root.get("path") or "")
@@ -94,7 +96,7 @@ def build(
     if not has_mounts and not any(kind == "mount" for kind, _ in joined):
         raise errors.SpecFault("linux.namespaces must have a mount namespace", step="linux.namespaces")
     _check_names(spec, new, joined)
-    made = process.build(spec.get("process") or {}, profile=linux.get("seccomp"), cache=cache, warn=warn)
+    made = process.build(spec["process"], profile=linux.get("seccomp"), cache=cache, warn=warn)
     for key in _UNSUPPORTED:
         if linux.get(key):
             raise errors.SpecFault(f"linux.{key} is not supported by this runtime", step=f"linux.{key}")

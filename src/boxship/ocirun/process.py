@@ -101,7 +101,7 @@ def build(
     """Check an OCI process object; raises SpecFault naming the field that cannot be."""
     args = process.get("args") or ()
     if not args:
-        raise errors.SpecFault("process args cannot be empty", step="process.args")
+        raise errors.SpecFault("args must not be empty", step="process.args")
     cwd = process.get("cwd") or ""
     if not cwd.startswith("/"):
         raise errors.SpecFault("Cwd must be an absolute path", step="process.cwd", path=cwd)
@@ -213,6 +213,6 @@ def _seccomp(profile: Mapping[str, Any] | None, cache: str | None) -> seccomp.Fi
     try:
         return seccomp.prepare(profile, cache=cache)
     except ValueError as failure:
-        raise errors.SpecFault(f"linux.seccomp: {failure}", step="linux.seccomp") from None
+        raise errors.SpecFault(str(failure), step="linux.seccomp") from None
     except OSError as failure:
         raise errors.SpecFault(failure.strerror or os.strerror(failure.errno or 0), step="linux.seccomp") from None

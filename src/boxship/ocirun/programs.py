@@ -53,17 +53,9 @@ def _unfit(path: str) -> int:
 def _refusal(name: str, path: str, reason: int) -> errors.Fault:
     if reason in {errno.EACCES, errno.EISDIR}:
         text = f'exec: "{name}": permission denied'
-        if reason == errno.EISDIR:
-            text = f'exec: "{name}": is a directory'
     else:
-        text = f'exec: "{name}": stat {path}: {go_text(reason)}'
+        text = f'exec: "{name}": stat {path}: {errors.go_text(reason)}'
     return errors.Fault(text, step="exec", path=path, errno=reason)
-
-
-def go_text(code: int) -> str:
-    """The kernel's words for an errno as Go spells them: with a small first letter."""
-    text = os.strerror(code)
-    return text[:1].lower() + text[1:]
 
 
 def refused(path: str, failure: OSError) -> errors.Fault:
@@ -72,7 +64,9 @@ def refused(path: str, failure: OSError) -> errors.Fault:
     The file is looked at only now that it failed, as data, and only its head.
     """
     code = failure.errno or 0
-    return errors.Fault(f"exec {path}: {go_text(code)}", step="exec", path=path, errno=code, advice=_cause(path, code))
+    return errors.Fault(
+        f"exec {path}: {errors.go_text(code)}", step="exec", path=path, errno=code, advice=_cause(path, code)
+    )
 
 
 def _cause(path: str, code: int) -> str:

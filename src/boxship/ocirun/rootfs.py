@@ -3,8 +3,8 @@
 import os
 from dataclasses import dataclass
 
-from boxship.linux import calls, idmaps, mountfds, mounts, mounttable, openat2
-from boxship.ocirun import copyup
+from boxship.linux import calls, idmaps, mountfds, mounts, mounttable, openat2, procfs
+from boxship.ocirun import copyup, errors
 from boxship.ocirun import options as mount_options
 from boxship.ocirun.stage import Stage
 
@@ -74,12 +74,24 @@ class Bind:
 
     def open_source(self) -> int:
         """The detached mount with its attributes, from the mount namespace of whoever calls."""
-        mount = mountfds.bind(self.source, recursive=self.options.is_recursive)
         try:
+            mount = mountfds.bind(self.source, recursive=self.options.is_recursive)
+        except FileNotFoundError as failure:
+            text = f"stat {self.source}: {os.strerror(failure.errno or 0)}"
+            raise OSError(failure.errno, text) from None
+        try:
+            if self.destination == "/proc" and procfs.magic(mount) != procfs.PROC_MAGIC:
+                # else anybody's files would be read as the kernel's, such as its attributes for security modules
+                raise errors.Fault(
+                    f'error during container init: error mounting "{self.source}" to rootfs at "/proc": '
+                    '"/proc" cannot be mounted because it is not of type proc',
+                    step="mounts",
+                    path="/proc",
+                )
             change(mount, self.options)
             if self.options.idmap:
                 self._map(mount)
-        except OSError:
+        except (OSError, errors.Fault):
             os.close(mount)
             raise
         return mount
@@ -144,10 +156,11 @@ class NewMount:
 
     def execute(self, stage: Stage) -> None:
         flags = self.options.flags & ~(mounts.MS_RDONLY if self.readonly_later else 0)
+        takes_mode = self.type == "tmpfs" and "mode=" not in self.options.data and stage.has(self.destination)
         with mountfds.closing(self._target(stage)) as target:
             data = self.options.data
-            if self.type == "tmpfs" and "mode=" not in data:
-                # the folder's own mode, as without a mount
+            if takes_mode:
+                # that of the folder which the image has, as without a mount; else everybody may write, as in runc
                 mode = os.fstat(target).st_mode & 0o7777
                 data = f"{data},mode={mode:o}" if data else f"mode={mode:o}"
             mount = mountfds.new_mount(self.type, self.source, data, flags)

@@ -78,7 +78,9 @@ def _open_namespaces(made: plan.Plan, stack: contextlib.ExitStack) -> list[tuple
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as failure:
-            raise errors.from_os_error(f"namespace path: lstat {path}", failure) from None
+            code = failure.errno or 0
+            message = f"unable to create new parent process: namespace path: lstat {path}: {errors.go_text(code)}"
+            raise errors.SpecFault(message, step="linux.namespaces", path=path, errno=code) from None
         stack.callback(os.close, descriptor)
         opened.append((kind, descriptor))
     return opened

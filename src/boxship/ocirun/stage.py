@@ -40,6 +40,14 @@ class Stage:
         maker = openat2.make_folders if is_folder else openat2.make_file
         return maker(self.root, path)
 
+    def has(self, path: str) -> bool:
+        """Whether there is something at `path` inside the root."""
+        try:
+            os.close(openat2.open_in_root(self.root, path))
+        except FileNotFoundError:
+            return False
+        return True
+
     def plain_folder(self, path: str) -> int:
         """As `place`, for proc and sysfs: nothing on the way may be a link (CVE-2019-19921 and its kin)."""
         try:

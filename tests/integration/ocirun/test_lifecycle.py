@@ -164,6 +164,12 @@ def test_exec_into_a_paused_container_is_refused(running: container.Container) -
     kill.resume(running)
 
 
+def test_a_paused_container_can_be_killed(running: container.Container) -> None:
+    kill.pause(running)
+    kill.kill(running, signal.SIGKILL)
+    assert processes.exit_status(running.pidfd) == 137
+
+
 def test_terminal(bundle: Bundle) -> None:
     bundle.process["terminal"] = True
     bundle.process["consoleSize"] = {"height": 33, "width": 77}

@@ -309,6 +309,20 @@ def test_nothing_is_mounted_inside_proc(bundle: Bundle, shared: pathlib.Path, de
         bundle.run("true")
 
 
+def test_only_a_proc_is_mounted_on_proc(bundle: Bundle, shared: pathlib.Path) -> None:
+    bundle.spec["mounts"].append(_mount("/proc", shared))
+    with pytest.raises(errors.Fault, match="not of type proc"):
+        bundle.run("true")
+
+
+def test_a_tmpfs_takes_the_mode_of_the_folder_below_if_there_is_one(bundle: Bundle) -> None:
+    for name in ("/tmp", "/made/now"):
+        bundle.spec["mounts"].append({"destination": name, "type": "tmpfs", "source": "tmpfs"})
+    (bundle.folder / "rootfs" / "tmp").mkdir(exist_ok=True)
+    (bundle.folder / "rootfs" / "tmp").chmod(0o750)
+    assert bundle.run("stat", "-c", "%a", "/tmp", "/made/now")[1].split() == ["750", "1777"]
+
+
 def test_oom_score_that_may_not_be_lowered_is_a_warning(bundle: Bundle) -> None:
     bundle.process["oomScoreAdj"] = 500
     assert bundle.run("cat", "/proc/self/oom_score_adj")[1] == "500\n"

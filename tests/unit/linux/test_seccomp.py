@@ -76,15 +76,15 @@ def test_two_conditions_on_one_argument_are_alternatives() -> None:
 @pytest.mark.parametrize(
     ("profile", "message"),
     [
-        ({"defaultAction": "X"}, "action 'X'"),
-        ({"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["X"]}, "architecture 'X'"),
+        ({"defaultAction": "X"}, "string X is not a valid action"),
+        ({"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["X"]}, "string X is not a valid arch"),
         ({"defaultAction": "SCMP_ACT_ALLOW", "flags": ["X"]}, "flag 'X'"),
         (
             {
                 "defaultAction": "SCMP_ACT_ALLOW",
                 "syscalls": [{"names": ["read"], "action": "SCMP_ACT_KILL", "args": [{"index": 0, "op": "X"}]}],
             },
-            "operator 'X'",
+            "string X is not a valid operator",
         ),
     ],
 )

@@ -118,7 +118,7 @@ def _changed(path: str, value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("process.args", [], "process args cannot be empty"),
+        ("process.args", [], "args must not be empty"),
         ("process.args", ["a\0b"], "NUL"),
         ("process.cwd", "rel", "Cwd must be an absolute path"),
         ("process.user", {"uid": -1}, "no user or group id"),
