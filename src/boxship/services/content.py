@@ -214,7 +214,7 @@ class _Session:
         if _has(self.store, digest):
             self.writer.close()
             self.store.abort(self.ref)
-            raise errors.AlreadyExists(f"blob with expected digest {digest} exists")
+            raise errors.AlreadyExists(f"blob with expected digest {digest} exists", whole=True)
 
     def _write(self, request: pb.WriteContentRequest, at: int) -> int:
         """Append the data; data at offset 0 starts the ingest over. Returns where the ingest stands."""

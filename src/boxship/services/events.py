@@ -6,6 +6,7 @@ from boxship.api import empty_pb2, ttrpc_events_pb2, types_pb2
 from boxship.api import events_pb2 as pb
 from boxship.core import events
 from boxship.rpc import calls, methods
+from boxship.terms import errors
 from boxship.wire import events as wire
 from boxship.wire import headers, typed
 
@@ -27,7 +28,10 @@ class EventsService:
     @methods.quick
     def Subscribe(self, request: pb.SubscribeRequest, call: calls.Call) -> calls.Feed:
         """Events of all namespaces; the call stays open without a thread."""
-        return _Envelopes(self._exchange.subscribe(request.filters))
+        try:
+            return _Envelopes(self._exchange.subscribe(request.filters))
+        except errors.InvalidArgument as error:  # containerd's words, and its class
+            raise errors.Unknown(f"subscription error: {error}") from error
 
 
 class TtrpcEventsService:

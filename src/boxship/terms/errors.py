@@ -30,11 +30,15 @@ class Error(Exception):
 
     text: ClassVar[str] = "unknown"
 
-    def __init__(self, message: str = "") -> None:
+    def __init__(self, message: str = "", *, whole: bool = False) -> None:
+        """`whole`: the message says its class in its own words, and no text is appended, where Go does so, too."""
         super().__init__(message)
         self.message = message
+        self._whole = whole
 
     def __str__(self) -> str:
+        if self._whole:
+            return self.message
         return f"{self.message}: {self.text}" if self.message else self.text
 
 

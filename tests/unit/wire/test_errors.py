@@ -20,6 +20,7 @@ def test_every_class_survives_the_wire(cls, message):
     ("exc", "code", "text"),
     [
         (classes.NotFound('image "x"'), Code.NOT_FOUND, 'image "x": not found'),
+        (classes.NotFound("task x not found", whole=True), Code.NOT_FOUND, "task x not found"),
         (classes.Conflict("x"), Code.FAILED_PRECONDITION, "x: conflict"),
         (classes.NotModified(), Code.FAILED_PRECONDITION, "not modified"),
         (classes.NotImplemented("x"), Code.UNIMPLEMENTED, "x: not implemented"),

@@ -46,7 +46,7 @@ class LayerDiffer:
     ) -> oci.Descriptor:
         codecs.check_media_type(descriptor.media_type)
         with (
-            self._store.reader(descriptor) as reader,
+            self._reader(descriptor) as reader,
             places.opened(targets) as (root, target),
             _readable(reader) as blob,
         ):
@@ -55,6 +55,12 @@ class LayerDiffer:
         for warning in found["warnings"]:
             _log.warning("layer %s: %s", descriptor.digest, warning)
         return oci.Descriptor(media_type=oci.LAYER, digest=found["digest"], size=found["size"])
+
+    def _reader(self, descriptor: oci.Descriptor) -> content.Reader:
+        try:
+            return self._store.reader(descriptor)
+        except errors.Error as error:
+            raise type(error)(f"failed to get reader from content store: {error.message}") from error
 
     def compare(
         self,

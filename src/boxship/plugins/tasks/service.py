@@ -125,7 +125,7 @@ class TaskService:
         with self._lock:
             found = self._tasks.get((namespace, id))
         if found is None:
-            raise errors.NotFound(f"task {id} not found")
+            raise errors.NotFound(f"task {id} not found", whole=True)
         return found
 
     def running(self, namespace: str) -> list[Running]:
@@ -177,11 +177,15 @@ class TaskService:
         return exit_
 
     def launcher(self, runtime: str) -> launching.Launcher:
-        """For a runtime's name or the path of a shim. Raises NotFound, InvalidArgument."""
+        """For a runtime's name or the path of a shim. Raises Unknown, as containerd, when there is none."""
         if runtime in OWN_RUNTIMES and runtime not in self._foreign_names:
             return self._own
         path = self._environment.get("PATH", "")
-        return self._foreign(foreign.resolve(runtime, path=path, beside=self._program.parent))
+        try:
+            binary = foreign.resolve(runtime, path=path, beside=self._program.parent)
+        except errors.Error as error:
+            raise errors.Unknown(f"failed to start shim: failed to resolve runtime path: {error.message}") from error
+        return self._foreign(binary)
 
     def launcher_of(self, bundle: Bundle) -> launching.Launcher:
         """Who started the shim of a bundle."""
