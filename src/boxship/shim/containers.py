@@ -210,7 +210,10 @@ class Container:
             rootfs.unmount(os.path.join(self.bundle, "rootfs"))
 
     def _launch(self, process: Process, launch: Callable[[runtimes.Given], runtimes.Started]) -> None:
-        streams = stdio.Streams(self._loop, self._children, process.names, self._owner)
+        try:
+            streams = stdio.Streams(self._loop, self._children, process.names, self._owner)
+        except (errors.Error, OSError) as error:
+            raise errors.Unknown(f"failed to create init process I/O: {error}") from error
         try:
             started = launch(streams.given)
         except BaseException:

@@ -1,6 +1,7 @@
 """Our own OCI runtime. What is heavy is done by a helping hand (`hands`), the rest in this process."""
 
 import contextlib
+import errno
 import logging
 import socket
 from collections.abc import Iterator, Mapping
@@ -124,6 +125,12 @@ class OwnRuntime:
             kill.kill(self._container, number, everyone=everyone)
         except ProcessLookupError as error:
             raise errors.NotFound("process already finished") from error
+        except (OverflowError, OSError) as error:
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:
+                raise
+            # the words of a shim that asks runc, with runc's line break
+            refused = "runc did not terminate successfully: exit status 1: unable to signal init: invalid argument\n"
+            raise runtimes.Failed(f"unknown error after kill: {refused}") from error
 
     def pause(self) -> None:
         with _failing("pause"):

@@ -49,6 +49,12 @@ class Logger:
         self._told()
 
 
+def _words(error: OSError) -> str:
+    """The kernel's words as Go spells them."""
+    text = error.strerror or str(error)
+    return text[:1].lower() + text[1:]
+
+
 def start(
     events: loop.Loop,
     children: loop.Children,
@@ -72,7 +78,7 @@ def start(
     except OSError as error:
         for fd in (fd for pair in pipes for fd in pair):
             os.close(fd)
-        raise errors.Unknown(f"failed to start binary process: fork/exec {path}: {error.strerror}") from error
+        raise errors.Unknown(f"failed to start binary process: fork/exec {path}: {_words(error)}") from error
     for fd in (out, err, ready_end):
         os.close(fd)
     logger = Logger(events, children, pid, ended)

@@ -178,7 +178,11 @@ class ProgramRuntime:
             _, raw = os.waitpid(pid, 0)
             return os.waitstatus_to_exitcode(raw), os.pread(output, OUTPUT_LIMIT, 0).decode("utf-8", "replace").strip()
         except OSError as error:
-            raise runtimes.Failed(f'exec: "{self._command[0]}": {os.strerror(error.errno or 0)}') from error
+            words = os.strerror(error.errno or 0)
+            text = f"fork/exec {self._command[0]}: {words[:1].lower()}{words[1:]}"
+            # As containerd's shim, which looks into the log first and finds none.
+            unread = f"unable to retrieve OCI runtime error (open {self._log}: no such file or directory)"
+            raise runtimes.Failed(f"OCI runtime {arguments[0]} failed: {unread}: {text}") from error
         finally:
             os.close(output)
             os.close(null)

@@ -94,7 +94,7 @@ class TaskService:
             stderr=process.names.stderr,
             terminal=process.names.terminal,
             exit_status=process.exit_status,
-            exited_at=times.message(process.exited_at),
+            exited_at=times.stated(process.exited_at),
         )
 
     def Create(self, request: Any, _call: Any) -> Any:

@@ -20,7 +20,7 @@ def message(process: tasks.Process) -> types_pb.Process:
         stderr=process.io.stderr,
         terminal=process.io.terminal,
         exit_status=process.exit_status,
-        exited_at=times.message(process.exited_at),
+        exited_at=times.stated(process.exited_at),
     )
 
 

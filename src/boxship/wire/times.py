@@ -18,6 +18,11 @@ def message(nanoseconds: int | None) -> timestamp_pb2.Timestamp | None:
     return timestamp_pb2.Timestamp(seconds=seconds, nanos=nanos)
 
 
+def stated(nanoseconds: int | None) -> timestamp_pb2.Timestamp:
+    """For fields that Go servers always fill: of what has not happened, clients expect the year 1, not 1970."""
+    return message(nanoseconds) or timestamp_pb2.Timestamp(seconds=_YEAR_ONE)
+
+
 def value(holder: Any, field: str) -> int | None:
     """The time in a field of a message, None when it is not set."""
     if not holder.HasField(field):
