@@ -28,7 +28,8 @@ import images
 import steps
 
 MASKS = [
-    (re.compile(r"\x1b\[[0-9;]*[A-Za-z]"), ""),
+    (re.compile(r"\x1b\[[0-9;]*[A-Za-z]|\x00|\^@"), ""),  # a terminal's, and what a client asks of it
+    (re.compile(r"[^\n]*DEPRECATION: The support for cgroup v1 [^\n]*\n"), ""),  # said of the machine
     (
         re.compile(
             r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+ ?(?:Z|[+-][0-9:]{4,5})?(?: UTC| [A-Z]{3,4})?(?: m=[+0-9.]+)?"
@@ -42,8 +43,9 @@ MASKS = [
     (re.compile(r"\([0-9.]+ [KMG]?i?B/s\)"), "<SPEED>"),
     (re.compile(r"snapshots/[0-9]+/"), "snapshots/<N>/"),
     (re.compile(r"extract-[0-9]+-[A-Za-z0-9_-]+"), "<EXTRACT>"),
+    (re.compile(r"containerd/fifo/[0-9]+/"), "containerd/fifo/<N>/"),
     (re.compile(r"(containerd-mount|checkpoint|edit-)[0-9]+"), r"\1<N>"),
-    (re.compile(r"(<NAMESPACE>)/[0-9]+/"), r"\1/<N>/"),  # a snapshotter's own count
+    (re.compile(r"(<NAMESPACE>)/[0-9]+(?=/)"), r"\1/<N>"),  # a snapshotter's own count
 ]
 PASSING = re.compile(r": (?:resolving|waiting|downloading|uploading|committing|unresolved)\b|<ELAPSED>")
 CLIENTS = {steps.OLD: "ctr", steps.NEW: os.path.join(os.environ.get("BOXSHIP_PEERS", "/nonexistent"), "ctr")}
@@ -59,7 +61,8 @@ def mask(text: str, daemon: daemons.Daemon, step: steps.Step) -> str:
     lines = [_sort_labels(re.sub(r"[ \t]+", " ", line).strip()) for line in re.split(r"[\r\n]+", text)]
     found = [line for line in lines if line]
     if step.progress:
-        found = sorted({line for line in found if not PASSING.search(line)})
+        # what two downloads share is "done" for one and "exists" for the other
+        found = sorted({line.replace(": exists |", ": done |") for line in found if not PASSING.search(line)})
     return "\n".join(sorted(found) if step.unordered else found)
 
 

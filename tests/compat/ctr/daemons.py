@@ -43,7 +43,9 @@ class Daemon:
         self.home = home
         self.client = shutil.which(client) or client
         self.address = home / "c.sock"
-        self.namespace = f"compat{os.getpid()}-{name}"  # cgroups and runc's state are the machine's: the two must not meet there
+        self.namespace = (
+            f"compat{os.getpid()}-{name}"  # cgroups and runc's state are the machine's: the two must not meet there
+        )
         self._command = [*command, "-c", str(home / "config.toml")]
         beside = os.path.dirname(command[0])
         self._env = {**os.environ, "PATH": f"{beside}:{os.environ['PATH']}" if beside else os.environ["PATH"]}
@@ -107,6 +109,7 @@ class Daemon:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=env,
+            cwd=self.home,
             start_new_session=True,
         )
         late = ""

