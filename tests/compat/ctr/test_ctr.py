@@ -21,8 +21,15 @@ def test_same_as_the_original(client: str) -> None:
     missing = [name for name in needed if not shutil.which(name)]
     if missing or os.geteuid() != 0:
         pytest.skip(f"needs root and {', '.join(missing) or 'root'}")
+    known = set((pathlib.Path(__file__).parent / "open.txt").read_text().split("\n"))
+    different = _different(client) - known
+    if different:  # what a busy machine changed once does not show twice
+        different &= _different(client)
+    assert different == set()
+
+
+def _different(client: str) -> set[str]:
     with compare.session(client) as run:
         results = [run(step) for step in steps.all_steps(client)]
     compare.report(results)
-    known = (pathlib.Path(__file__).parent / "open.txt").read_text().split("\n")
-    assert [result.step.name for result in results if result.state == "DIFFERS" and result.step.name not in known] == []
+    return {result.step.name for result in results if result.state == "DIFFERS"}
