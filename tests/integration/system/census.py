@@ -30,7 +30,7 @@ def take(engine: engines.Engine) -> dict[str, Any]:
         "files in root": _tree(engine.home / "root", without=("meta.db", ".db-wal", ".db-shm")),
         "temporary files": _tree(engine.home / "tmp"),
         "descriptors of the daemon": _descriptors(engine.pid),
-        "descriptors of its helpers": sorted(_descriptors(pid) for pid in own - {engine.pid}),
+        "descriptors of its helpers": sum(_descriptors(pid) for pid in own - {engine.pid}),
         "our descriptors": len(os.listdir("/proc/self/fd")),
         "our threads": threading.active_count(),
     }
@@ -52,25 +52,27 @@ def at_rest(engine: engines.Engine) -> dict[str, Any]:
 
 
 def settles(engine: engines.Engine, wanted: dict[str, Any]) -> None:
-    """Wait until the engine is as it was. What differs is shown, with what is open or there."""
+    """Wait until there is nothing more than there was; less is well, since idle helpers go. What differs is shown."""
     found: dict[str, Any] = {}
 
-    def same() -> bool:
+    def nothing_more() -> bool:
         found.update(take(engine))
-        return found == wanted
+        return not any(_more(wanted[sort], found[sort]) for sort in wanted)
 
     try:
-        engines.until(same, "the end of all that was")
+        engines.until(nothing_more, "the end of all that was")
     except AssertionError:
-        differs = {sort: _difference(wanted[sort], found[sort]) for sort in wanted if found[sort] != wanted[sort]}
+        differs = {sort: (wanted[sort], found[sort]) for sort in wanted if _more(wanted[sort], found[sort])}
+        told = {sort: _more(*each) if isinstance(each[0], list) else each for sort, each in differs.items()}
         opened = _open(engine.pid), _open(os.getpid())
-        raise AssertionError(f"(before, after): {differs}; the daemon and we have open: {opened}") from None
+        raise AssertionError(f"more than before: {told}; the daemon and we have open: {opened}") from None
 
 
-def _difference(before: Any, after: Any) -> tuple[Any, Any]:
-    if not isinstance(before, list):
-        return before, after
-    return [each for each in before if each not in after], [each for each in after if each not in before]
+def _more(before: Any, after: Any) -> Any:
+    """What is new of names; by how much a number has grown."""
+    if isinstance(before, list):
+        return [each for each in after if each not in before]
+    return max(0, after - before)
 
 
 def _family(pid: int) -> set[int]:
