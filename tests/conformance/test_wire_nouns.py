@@ -42,7 +42,6 @@ OLD_CONTAINERD = {
     "TestNative::test_only_active_ones_are_committed": "looks for the folder first",
     "TestNative::test_walk": "a bad filter is an unknown error",
     "TestOverlayfs::test_walk": "a bad filter is an unknown error",
-    "TestEvents::test_bad_filters": "a bad filter is an unknown error",
     "TestEvents::test_an_envelope_is_complete": "takes the year 1970 for a time",
 }
 

@@ -127,10 +127,10 @@ def write_memory_limits(folder: str, memory: Mapping[str, Any]) -> None:
 
 def write_devices(folder: str, rules: list[devicerules.Rule]) -> None:
     """Forbid all devices, then apply the rules in their order."""
-    cgroupfiles.write(os.path.join(folder, "devices.deny"), "a")
+    cgroupfiles.write(os.path.join(folder, "devices.deny"), "a *:* rwm")
     for rule in rules:
         if rule.is_deny_all:
-            cgroupfiles.write(os.path.join(folder, "devices.deny"), "a")
+            cgroupfiles.write(os.path.join(folder, "devices.deny"), "a *:* rwm")
         else:
             name = "devices.allow" if rule.allow else "devices.deny"
             cgroupfiles.write(os.path.join(folder, name), rule.text())

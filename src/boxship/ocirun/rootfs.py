@@ -80,18 +80,10 @@ class Bind:
             text = f"stat {self.source}: {os.strerror(failure.errno or 0)}"
             raise OSError(failure.errno, text) from None
         try:
-            if self.destination == "/proc" and procfs.magic(mount) != procfs.PROC_MAGIC:
-                # else anybody's files would be read as the kernel's, such as its attributes for security modules
-                raise errors.Fault(
-                    f'error during container init: error mounting "{self.source}" to rootfs at "/proc": '
-                    '"/proc" cannot be mounted because it is not of type proc',
-                    step="mounts",
-                    path="/proc",
-                )
             change(mount, self.options)
             if self.options.idmap:
                 self._map(mount)
-        except (OSError, errors.Fault):
+        except OSError:
             os.close(mount)
             raise
         return mount
@@ -112,10 +104,18 @@ class Bind:
         if mount < 0:
             mount = self.open_source()
         with mountfds.closing(mount):
+            self._check(mount, stage)
             target = stage.place(self.destination, is_folder=openat2.is_folder(mount))
             with mountfds.closing(target):
                 stage.put(mount, target, self.destination)
             spread(mount, self.options)
+
+    def _check(self, mount: int, stage: Stage) -> None:
+        """Else anybody's files would be read as the kernel's, such as what it says to security modules."""
+        if self.destination == "/proc" and procfs.magic(mount) != procfs.PROC_MAGIC:
+            what = f'error mounting "{self.source}" to rootfs at "/proc"'
+            why = f'"{os.path.join(stage.rootfs, "proc")}" cannot be mounted because it is not of type proc'
+            raise errors.Fault(f"error during container init: {what}: {why}", step="mounts", path="/proc")
 
 
 def change(mount: int, options: mount_options.Options) -> None:

@@ -52,7 +52,8 @@ class OwnRuntime:
     def create(self, given: runtimes.Given, *, terminal: bool) -> runtimes.Started:
         def work() -> tuple[dict[str, Any], list[int]]:
             spec = specs.read(self._bundle)
-            spec["process"] = {**(spec.get("process") or {}), "terminal": terminal}
+            if spec.get("process"):
+                spec["process"] = {**spec["process"], "terminal": terminal}
             made = create.create(
                 spec,
                 id=self._id,

@@ -100,7 +100,8 @@ class EventsSuite:
             assert subscription.poll() is None
 
     def test_bad_filters(self, exchange: events.Exchange) -> None:
-        with pytest.raises(errors.InvalidArgument), exchange.subscribe(["topic=="]) as subscription:
+        # containerd does not tell the class over the wire
+        with pytest.raises((errors.InvalidArgument, errors.Unknown)), exchange.subscribe(["topic=="]) as subscription:
             next(subscription)
 
     @pytest.mark.parametrize(

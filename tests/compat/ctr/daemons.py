@@ -21,7 +21,11 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
   address = "{home}/c.sock"
 [ttrpc]
   address = "{home}/c.sock.ttrpc"
+[plugins."io.containerd.gc.v1.scheduler"]
+  mutation_threshold = 1000000
+  pause_threshold = 0.000001
 """
+"""Collections run on request only: else chance decides what a list shows."""
 PATIENCE = 20.0
 
 

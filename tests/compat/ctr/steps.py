@@ -10,7 +10,8 @@ A line may end in `  ## WORDS`:
     mask=REGEX   (no spaces in it) hide what legally differs
 
 Below a line may stand `    differs: REASON`, or `differs 1.6:` or `differs 2.3:` for one client: this command alone may
-differ, and why. A line `mask REGEX` hides in all that follow in its file. `#` begins a remark.
+differ, and why. A line `mask REGEX` hides in all that follow in its file, `drop REGEX` (or `drop 2.3 REGEX`) takes
+whole lines of output away. `#` begins a remark.
 
 In a command `ctr` is the client at the daemon in question. `@BOX@`, `@THREE@`, `@MANY@` are images in the registry
 `@HOST@`; `@HOME@` is the daemon's own folder, `@NAMESPACE@` its namespace, `@ID@` an id that no other step has.
@@ -51,6 +52,7 @@ class Step:
     number: int
     shell: str
     masks: tuple[str, ...] = ()
+    drops: tuple[str, ...] = ()
     excuse: str = ""
     unordered: bool = False
     progress: bool = False
@@ -76,10 +78,13 @@ def read(group: str, client: str) -> list[Step]:
     """
     found: list[Step] = []
     masks: list[str] = []
+    drops: list[str] = []
     wanted = True
     for number, line in enumerate((FOLDER / f"{group}.txt").read_text().splitlines(), 1):
         if line.startswith("mask "):
             masks.append(line.removeprefix("mask "))
+        elif line.startswith("drop "):
+            drops += _for_client(line.removeprefix("drop "), client)
         elif line.startswith("    differs"):
             if wanted:
                 found[-1] = _excused(found[-1], line, client)
@@ -88,9 +93,16 @@ def read(group: str, client: str) -> list[Step]:
             options = _options(words.split())
             wanted = options.pop("only", client) == client
             if wanted:
-                options["masks"] = (*masks, *options.pop("mask", ()))
+                options["masks"], options["drops"] = (*masks, *options.pop("mask", ())), tuple(drops)
                 found.append(Step(group=group, number=number, shell=_worded(shell, client), **options))  # type: ignore[arg-type]
     return found
+
+
+def _for_client(text: str, client: str) -> list[str]:
+    which, _, rest = text.partition(" ")
+    if which not in {OLD, NEW}:
+        return [text]
+    return [rest] if which == client else []
 
 
 def _options(words: list[str]) -> dict[str, object]:

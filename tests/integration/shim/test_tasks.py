@@ -1,5 +1,6 @@
 """The task API of a shim over real containers: our own runtime, and runc by its command line."""
 
+import itertools
 import json
 import os
 import shutil
@@ -331,7 +332,8 @@ def test_events_wait_for_a_daemon_that_is_away(bench):
     bench.listener.start()
     bench.listener.wait(lambda topics: topics.count("/tasks/delete") == 2)
     first = [f"/tasks/{name}" for name in ("create", "start", "exit", "delete")]
-    assert bench.listener.topics == first * 2
+    # an event is told once more when its acknowledgement was lost with the daemon
+    assert [topic for topic, _ in itertools.groupby(bench.listener.topics)] == first * 2
 
 
 def test_a_container_that_shares_the_hosts_processes_ends_with_its_init(bench):
