@@ -2,7 +2,7 @@
 
 import functools
 import os
-import uuid
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +16,7 @@ COMPATIBLE = "2.3.0"
 """The version of containerd whose API we speak; clients read it from our version, where it stands first."""
 
 _HIDDEN = "boxship."
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Introspection:
@@ -56,9 +57,11 @@ class Introspection:
     def _identify(self) -> str:
         path = self._folder / "uuid"
         try:
-            self._uuid = str(uuid.UUID(path.read_text().strip()))
+            self._uuid = path.read_text().strip()
         except (FileNotFoundError, ValueError):
-            self._uuid = str(uuid.uuid4())
+            self._uuid = ""
+        if not _UUID.fullmatch(self._uuid):
+            self._uuid = Path("/proc/sys/kernel/random/uuid").read_text().strip()  # random(4)
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             temporary = path.with_suffix(".new")
             temporary.write_text(self._uuid)

@@ -9,6 +9,19 @@ _DEEP = 200
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+def remove_at(path: str | os.PathLike[str]) -> None:
+    """`remove` by a path, of which only the last part is guarded against links. Raises OSError."""
+    parent, name = os.path.split(os.fspath(path))
+    try:
+        folder = os.open(parent or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        remove(folder, name)
+    finally:
+        os.close(folder)
+
+
 def remove(folder: int, name: str | bytes) -> None:
     """Remove `name` below the descriptor `folder`, with all that is in it; that it is gone already is fine."""
     waiting = [name]

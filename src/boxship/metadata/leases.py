@@ -1,6 +1,7 @@
 """Leases and their members as rows."""
 
-import secrets
+import base64
+import os
 from collections.abc import Sequence
 
 from boxship.core import leases
@@ -48,7 +49,7 @@ class LeasesBook:
 
     def create(self, id: str = "", labels: Labels | None = None) -> leases.Lease:
         now = self._rows.clock()
-        name = id or f"{now % 1_000_000_000}-{secrets.token_urlsafe(3)}"
+        name = id or f"{now % 1_000_000_000}-{base64.urlsafe_b64encode(os.urandom(3)).decode()}"
         lease = leases.Lease(id=name, created_at=now, labels=checks.checked("lease.Labels", labels))
         with self._rows.writing() as transaction:
             transaction.use(self._namespace)

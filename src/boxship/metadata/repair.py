@@ -8,7 +8,6 @@ while it exists nothing is taken from the backends.
 """
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
@@ -181,6 +180,8 @@ def _sums(path: str) -> dict[str, str]:
 
 
 def _digest(path: str) -> str:
+    import hashlib  # brings OpenSSL, and most starts have no digest to compare
+
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

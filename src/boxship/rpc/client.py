@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import concurrent.futures
 import socket
-import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from boxship.rpc import calls, methods, ports, status, wires
 from boxship.rpc.grpc import client as grpc
 from boxship.rpc.grpc import fields
 from boxship.rpc.ttrpc import calling as ttrpc
+
+if TYPE_CHECKING:
+    import ssl
 
 Metadata = Mapping[str, str | bytes]
 _NONE: Metadata = {}
@@ -233,8 +235,10 @@ class Channel(_Channel):
         if tls is None:
             channel._open(wires.Wire(connection), host, secure=False)
             return channel
+        from boxship.rpc import tls as secured
+
         tls.set_alpn_protocols(["h2"])
-        wire = wires.TlsWire(connection, tls, server_name=server_name or host)
+        wire = secured.TlsWire(connection, tls, server_name=server_name or host)
         try:
             wire.limit_wait(timeout or 0)
             wire.shake_hands()

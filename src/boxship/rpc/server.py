@@ -13,16 +13,18 @@ import dataclasses
 import errno
 import logging
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from boxship.rpc import exchanges, links, methods, pool, readers, running, status, timers, wires
 from boxship.rpc.grpc import server as grpc
 from boxship.rpc.http2 import connection as http2
 from boxship.rpc.ttrpc import session as ttrpc
+
+if TYPE_CHECKING:
+    import ssl
 
 _log = logging.getLogger(__name__)
 _PAUSE = 0.2  # seconds until we accept again when descriptors or memory have run out
@@ -79,7 +81,7 @@ class Server:
     ) -> None:
         """Serve one connection, such as an end of a socketpair. Returns at once."""
         try:
-            wire = wires.Wire(connection) if tls is None else wires.TlsWire(connection, tls)
+            wire = wires.Wire(connection) if tls is None else _secured(connection, tls)
         except OSError:
             connection.close()
             return
@@ -154,6 +156,12 @@ class Server:
         with self._lock:
             self._links.discard(link)
             self._changed.notify_all()
+
+
+def _secured(connection: socket.socket, context: ssl.SSLContext) -> wires.Wire:
+    from boxship.rpc import tls
+
+    return tls.TlsWire(connection, context)
 
 
 class _Door:

@@ -1,6 +1,5 @@
 """Digests name content by its hash: `sha256:` and 64 lower-case hex digits (OCI image-spec, descriptor.md#digests)."""
 
-import hashlib
 import re
 from typing import Protocol
 
@@ -51,6 +50,8 @@ def hasher(name: str = CANONICAL) -> Hash:
     """A fresh hash of the named algorithm. Raises InvalidArgument when it is unknown."""
     if name not in _LENGTHS:
         raise errors.InvalidArgument(f"digest algorithm {name!r} is not supported")
+    import hashlib  # brings OpenSSL, some 4 MB, and a daemon may go long without
+
     return hashlib.new(name, usedforsecurity=False)
 
 

@@ -3,22 +3,22 @@
 The layout is containerd's, so that a daemon of either kind goes on with what the other has begun.
 """
 
-import hashlib
+import contextlib
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from boxship.core import content
+from boxship.linux import trees
 from boxship.plugins.content import timestamps
-from boxship.terms import errors
+from boxship.terms import digests, errors
 
 _TEXT_LIMIT = 64 << 10
 
 
 def folder(root: Path, ref: str) -> Path:
     """Where an ingest lives; refs are chosen by clients, so only their hash becomes a path."""
-    return root / "ingest" / hashlib.sha256(ref.encode("utf-8", "surrogatepass")).hexdigest()
+    return root / "ingest" / digests.encoded(digests.of(ref.encode("utf-8", "surrogatepass")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,8 @@ def read(path: Path) -> Found:
 
 def create(path: Path, ref: str, total: int, now: int) -> None:
     """Begin anew, whatever lay there."""
-    shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        trees.remove_at(path)
     path.mkdir(mode=0o755)
     write_text(path / "ref", ref)
     write_text(path / "startedat", timestamps.to_text(now))

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from boxship.core import content
+from boxship.linux import trees
 from boxship.plugins.content import ingests, timestamps, writer
 from boxship.terms import digests, errors, filters, oci
 
@@ -149,7 +149,7 @@ class LocalStore:
             path = ingests.folder(self._root, ref)
             if not path.exists():
                 raise errors.NotFound(f"ingest ref {ref!r}")
-            shutil.rmtree(path)
+            trees.remove_at(path)
         finally:
             self.release(ref)
 

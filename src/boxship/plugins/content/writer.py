@@ -3,12 +3,12 @@
 import contextlib
 import errno
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol, Self
 
 from boxship.core import content
+from boxship.linux import trees
 from boxship.plugins.content import ingests, timestamps
 from boxship.terms import digests, errors
 from boxship.terms.labels import Labels
@@ -96,12 +96,16 @@ class IngestWriter:
             try:
                 self._home.settle(self._path / "data", digest)
             except errors.AlreadyExists:
-                shutil.rmtree(self._path, ignore_errors=True)
+                self._clear()
                 raise
-            shutil.rmtree(self._path, ignore_errors=True)
+            self._clear()
             return digest
         finally:
             self._shut()
+
+    def _clear(self) -> None:
+        with contextlib.suppress(OSError):
+            trees.remove_at(self._path)
 
     def close(self) -> None:
         if self._descriptor >= 0:

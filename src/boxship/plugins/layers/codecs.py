@@ -11,7 +11,8 @@ from typing import Protocol, cast
 import zstandard
 from isal import igzip_lib
 
-from boxship.terms import errors, oci
+from boxship.plugins.layers import media
+from boxship.terms import errors
 
 Read = Callable[[int], bytes]
 
@@ -28,17 +29,10 @@ _GZIP_ERROR = cast("type[Exception]", igzip_lib.IsalError)
 _GZIP = b"\x1f\x8b\x08"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _FOREIGN = {b"\xfd7zXZ\0": "xz", b"BZh": "bzip2", b"\x04\x22\x4d\x18": "lz4", b"\x5d\x00\x00": "lzma"}
-_PLAIN = {oci.LAYER, oci.FOREIGN_LAYER, oci.DOCKER_LAYER, oci.DOCKER_FOREIGN_LAYER}
 
 
 class BadStream(errors.InvalidArgument):
     """The compressed stream is broken."""
-
-
-def check_media_type(media_type: str) -> None:
-    """Raises NotImplemented for what is no layer of files, or is encrypted."""
-    if media_type not in oci.LAYERS:
-        raise errors.NotImplemented(f"failed to get stream processor for {media_type}: no processor for media-type")
 
 
 def pieces(read: Read) -> Iterator[bytes]:
@@ -160,10 +154,9 @@ def compressor(media_type: str) -> Compressor:
     Raises:
         NotImplemented: an unknown media type.
     """
-    if media_type in _PLAIN:
+    media.check_writable(media_type)
+    if media_type in media.PLAIN:
         return _Plain()
-    if media_type in {oci.LAYER_GZIP, oci.DOCKER_LAYER_GZIP}:
+    if media_type in media.GZIP:
         return zlib.compressobj(6, zlib.DEFLATED, 31)
-    if media_type in {oci.LAYER_ZSTD, oci.DOCKER_LAYER_ZSTD}:
-        return zstandard.ZstdCompressor(level=3, write_checksum=True).compressobj()
-    raise errors.NotImplemented(f"unsupported diff media type: {media_type}")
+    return zstandard.ZstdCompressor(level=3, write_checksum=True).compressobj()

@@ -1,23 +1,24 @@
 """Layers applied and made: the door to this room (core.diff.Service)."""
 
+import base64
 import contextlib
 import json
 import logging
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from boxship.core import content, diff, mounts
-from boxship.plugins.layers import codecs, places, worker
+from boxship.plugins.layers import media, places
 from boxship.terms import errors, oci
 from boxship.terms import labels as terms
 from boxship.terms.labels import Labels
 from boxship.terms.typed import TypedBytes
 
 _log = logging.getLogger(__name__)
+_ANSWER_LIMIT = 64 << 10
 _CLASSES = {kind.__name__: kind for kind in errors.CLASSES}
 
 Spawn = Callable[[Mapping[str, Any], Sequence[int]], object]
@@ -44,7 +45,7 @@ class LayerDiffer:
         payloads: Mapping[str, TypedBytes] | None = None,
         sync_fs: bool = False,
     ) -> oci.Descriptor:
-        codecs.check_media_type(descriptor.media_type)
+        media.check_readable(descriptor.media_type)
         with (
             self._reader(descriptor) as reader,
             places.opened(targets) as (root, target),
@@ -73,7 +74,7 @@ class LayerDiffer:
         source_date_epoch: int | None = None,
     ) -> oci.Descriptor:
         media_type = media_type or oci.LAYER_GZIP
-        codecs.compressor(media_type)
+        media.check_writable(media_type)
         with places.compared(lower, upper) as (below, above, overlay), self._ingest(ref) as writer:
             ours, theirs = os.pipe()
             with os.fdopen(ours, "rb", buffering=0) as output:
@@ -112,7 +113,7 @@ class LayerDiffer:
     @contextlib.contextmanager
     def _ingest(self, ref: str) -> Iterator[content.Writer]:
         """An empty ingest; one without a ref of the caller's does not outlive a failure."""
-        name = ref or f"{time.time_ns()}-{secrets.token_urlsafe(3)}"
+        name = ref or f"{time.time_ns()}-{base64.urlsafe_b64encode(os.urandom(3)).decode()}"
         with self._store.writer(name) as writer:
             if writer.status().offset:
                 writer.truncate(0)
@@ -160,7 +161,7 @@ class _Answer:
             ResourceExhausted: it ended without a word.
         """
         text = b""
-        while len(text) <= worker.ANSWER_LIMIT and (data := self._file.read(worker.ANSWER_LIMIT)):
+        while len(text) <= _ANSWER_LIMIT and (data := self._file.read(_ANSWER_LIMIT)):
             text += data
         if not text:
             raise errors.ResourceExhausted("the worker ended before the layer did; it may have reached a limit")
@@ -181,6 +182,8 @@ class _Answer:
 
 
 def _in_thread(arguments: Mapping[str, Any], fds: Sequence[int]) -> None:
+    from boxship.plugins.layers import worker  # brings the codecs, which a daemon never needs itself
+
     try:
         worker.work(arguments, fds)
     finally:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -127,6 +126,8 @@ def _folder(path: str) -> Iterator[int]:
 
 @contextlib.contextmanager
 def _mounted(items: Sequence[mounts.Mount]) -> Iterator[str]:
+    import tempfile  # few layers need a mount
+
     with tempfile.TemporaryDirectory(prefix="boxship-layer-") as folder:
         wanted = [
             kernel.Mount(type=item.type, source=item.source, target=item.target, options=item.options) for item in items

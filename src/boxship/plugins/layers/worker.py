@@ -21,7 +21,6 @@ from boxship.terms import errors
 _MEMORY = 1 << 30
 _SECONDS = 3600
 _DESCRIPTORS = 512
-ANSWER_LIMIT = 64 << 10
 
 
 def run(arguments: Mapping[str, Any], fds: Sequence[int]) -> None:

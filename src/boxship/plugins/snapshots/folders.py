@@ -3,7 +3,6 @@
 import abc
 import logging
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -130,7 +129,7 @@ class FolderSnapshotter(abc.ABC):
 
     def _create(self, kind: snapshots.Kind, key: str, parent: str, given: Labels | None) -> list[Mount]:
         draft = self._records.draft(kind, key, parent, labels.checked(given or {}))
-        name = f"new-{secrets.token_hex(8)}"
+        name = f"new-{os.urandom(8).hex()}"
         self._making.add(name)  # cleanup passes over it
         left = [name]
         try:

@@ -6,7 +6,6 @@ first. They depend on nothing but the records, so asking twice gives the same an
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from boxship.core import snapshots
 from boxship.core.mounts import Mount  # by name: a method here is called `mounts`
 from boxship.linux import mounts as kernel
+from boxship.linux import trees
 from boxship.plugins.snapshots import folders, records
 from boxship.terms import errors
 
@@ -162,7 +162,9 @@ def supported(root: Path) -> None:
     Raises:
         NotImplemented: it does not; the message says why.
     """
-    with tempfile.TemporaryDirectory(dir=root, prefix="check-overlay-") as work:
+    work = f"{root}/check-overlay-{os.urandom(8).hex()}"
+    os.mkdir(work, 0o700)
+    try:
         for name in ("lower1", "lower2", "upper", "work", "merged"):
             os.mkdir(f"{work}/{name}")
         options = (f"lowerdir={work}/lower2:{work}/lower1", f"upperdir={work}/upper", f"workdir={work}/work")
@@ -172,6 +174,8 @@ def supported(root: Path) -> None:
             raise errors.NotImplemented(f"overlay cannot be mounted below {root}: {exc.strerror}") from exc
         with contextlib.suppress(OSError):
             kernel.umount_all(f"{work}/merged")
+    finally:
+        trees.remove_at(work)
 
 
 _: type[snapshots.Snapshotter] = OverlaySnapshotter

@@ -4,13 +4,12 @@ import contextlib
 import errno
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from boxship.linux import mounts
+from boxship.linux import mounts, trees
 from boxship.terms import errors, identifiers
 from boxship.wire import shims
 
@@ -160,7 +159,8 @@ def _folders(folder: Path) -> list[Path]:
         return []
     for each in found:
         if each.name.startswith("."):
-            shutil.rmtree(each, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                trees.remove_at(each)
     return [each for each in found if not each.name.startswith(".") and each.is_dir()]
 
 
@@ -174,9 +174,9 @@ def _remove(folder: Path) -> None:
     except OSError as error:
         if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
             raise
-        shutil.rmtree(hidden)
+        trees.remove_at(hidden)
         folder.rename(hidden)
-    shutil.rmtree(hidden)
+    trees.remove_at(hidden)
 
 
 def _unmount(target: str) -> None:

@@ -1,13 +1,12 @@
 """The sockets of our own shims: a folder that nobody else enters, and a name for each shim."""
 
 import errno
-import hashlib
 import os
 import socket
 import stat
 from pathlib import Path
 
-from boxship.terms import errors
+from boxship.terms import digests, errors
 
 _LONGEST = 107  # bytes of sun_path without its NUL, unix(7)
 
@@ -39,7 +38,7 @@ class Sockets:
         Raises:
             InvalidArgument: the folder's path is too long for a socket in it.
         """
-        digest = hashlib.sha256(f"{self._daemon}/{namespace}/{name}".encode()).hexdigest()
+        digest = digests.encoded(digests.of(f"{self._daemon}/{namespace}/{name}".encode()))
         room = _LONGEST - len(os.fsencode(self._folder)) - 1
         if room < 16:
             raise errors.InvalidArgument(f"the path {self._folder} is too long for sockets in it (unix(7))")
