@@ -62,4 +62,4 @@ def label(session: Session, id: str, labels: tuple[str, ...]) -> None:
 @click.pass_obj
 def rm(session: Session, ids: tuple[str, ...]) -> int:
     """Remove containers that do not run."""
-    return groups.each(ids, lambda each: session.client.containers.get(each).remove(), session.around.say)
+    return groups.each(ids, lambda each: session.client.containers.get(each).remove(), session)

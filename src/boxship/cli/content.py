@@ -92,7 +92,7 @@ def ingest(session: Session, expected_size: int, expected_digest: str, resume: b
 @click.pass_obj
 def abort(session: Session, refs: tuple[str, ...]) -> int:
     """Throw ingests away."""
-    return groups.each(refs, session.client.content.abort, session.around.say)
+    return groups.each(refs, session.client.content.abort, session)
 
 
 @command.command("label")
@@ -111,4 +111,4 @@ def label(session: Session, digest: str, labels: tuple[str, ...]) -> None:
 @click.pass_obj
 def rm(session: Session, names: tuple[str, ...]) -> int:
     """Remove blobs."""
-    return groups.each(names, session.client.content.delete, session.around.say)
+    return groups.each(names, session.client.content.delete, session)

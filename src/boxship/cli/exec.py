@@ -2,14 +2,14 @@
 
 import click
 
-from boxship.cli import attached, values
+from boxship.cli import attached, failures, terminals, values
 from boxship.cli.session import Session
 from boxship.terms import errors
 
 
 @click.command(
     "exec",
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    context_settings={"allow_interspersed_args": False},
     epilog="Example: boxship exec -it web sh",
 )
 @click.option("-d", "--detach", is_flag=True, help="Leave it running.")
@@ -36,27 +36,32 @@ def command(
     user: str,
     privileged: bool,
 ) -> int:
-    """Run another command in a running container. The exit code is the command's."""
+    """Run another command in a running container.
+
+    The exit code is the command's; 125 when it could not be run, 126 when the command cannot be executed, 127 when it
+    is not there.
+    """
     around = session.around
-    found = session.client.containers.get(container)
+    taken = attached.Outputs(around)
     try:
-        process = found.spawn(
+        process = session.client.containers.get(container).spawn(
             arguments,
             env=values.environment(env, env_file, around.environment),
             cwd=workdir,
             user=user,
             privileged=privileged,
             terminal=terminal,
+            console_size=terminals.size(around) if terminal else None,
             stdin=around.input if interactive else None,
-            stdout=None if detach else around.output,
-            stderr=None if detach else around.errors,
+            stdout=None if detach else taken.output,
+            stderr=None if detach else taken.errors,
         )
-    except errors.Error as exc:
-        around.say(f"boxship: {exc}")
-        return attached.exit_code(exc)
+    except (errors.Error, OSError) as exc:
+        failures.tell(exc, around, debug=session.debug, about=container)
+        return failures.code(exc)
     if detach:
         process.close()
         return 0
-    code = attached.stay(around, process, terminal=terminal)
+    code = attached.stay(around, process, taken, terminal=terminal)
     process.delete()
     return code

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from boxship.cli import failures
+from boxship.cli.session import Session
 from boxship.terms import errors
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -30,13 +32,14 @@ def label_paths(labels: Iterable[str]) -> list[str]:
     return [f"labels.{key}" for key in labels]
 
 
-def each(things: Iterable[str], act: Callable[[str], Any], say: Callable[[str], None]) -> int:
+def each(things: Iterable[str], act: Callable[[str], Any], session: Session) -> int:
     """Do something to each thing, telling what failed and going on; returns the exit code."""
     code = 0
     for thing in things:
         try:
             act(thing)
+        except BrokenPipeError:
+            raise
         except (errors.Error, OSError) as exc:
-            say(f"boxship: {thing}: {exc}")
-            code = 1
+            code = failures.tell(exc, session.around, debug=session.debug, about=thing)
     return code

@@ -20,4 +20,4 @@ def command(session: Session, signal: str, everyone: bool, names: tuple[str, ...
         )
         session.around.print(name)
 
-    return groups.each(names, kill, session.around.say)
+    return groups.each(names, kill, session)

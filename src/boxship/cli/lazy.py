@@ -42,9 +42,9 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click's, but a wrong name names the nearest right ones."""
-        import difflib
-
         if args and args[0] not in self.entries and not args[0].startswith("-"):
+            import difflib
+
             near = difflib.get_close_matches(args[0], self.entries, n=3)
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
             ctx.fail(f"there is no command {args[0]!r}.{hint}")

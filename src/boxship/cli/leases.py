@@ -58,4 +58,4 @@ def resources(session: Session, id: str, style: str) -> None:
 @click.pass_obj
 def rm(session: Session, sync: bool, ids: tuple[str, ...]) -> int:
     """Remove leases."""
-    return groups.each(ids, lambda each: session.client.leases.delete(each, synchronous=sync), session.around.say)
+    return groups.each(ids, lambda each: session.client.leases.delete(each, synchronous=sync), session)

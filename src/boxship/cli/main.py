@@ -1,7 +1,10 @@
 """`boxship`: the group of all commands, and the end of every call: an exit code and, on failure, one clear message."""
 
+import gc
+import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import click
 
@@ -134,16 +137,18 @@ def run(arguments: Sequence[str], around: world.World) -> int:
         result = group.main(list(arguments), prog_name="boxship", standalone_mode=False, obj=around)
     except click.exceptions.Exit as exc:
         return exc.exit_code
-    except click.Abort:
-        around.say("boxship: interrupted")
+    except (click.Abort, KeyboardInterrupt):
         return 130
+    except click.exceptions.NoArgsIsHelpError as exc:
+        around.say(exc.format_message())
+        return exc.exit_code
+    except click.UsageError as exc:
+        return _misused(exc, around)
     except click.ClickException as exc:
-        exc.show(around.stderr)
+        around.say(f"boxship: {exc.format_message()}")
         return exc.exit_code
     except BrokenPipeError:
         return 0
-    except KeyboardInterrupt:
-        return 130
     except Exception as exc:
         from boxship.cli import failures
 
@@ -151,14 +156,31 @@ def run(arguments: Sequence[str], around: world.World) -> int:
     return result if isinstance(result, int) else 0
 
 
-def main() -> None:
-    """The console script."""
+def _misused(exc: click.UsageError, around: world.World) -> int:
+    path = exc.ctx.command_path if exc.ctx else "boxship"
+    text = exc.format_message().removeprefix("Error: ").rstrip(".")
+    around.say(f"{path}: {text[:1].lower()}{text[1:]}")
+    around.say(f"  `{path} --help` shows what it takes")
+    return _EXIT_CODE_IS_THE_CONTAINERS.get(path, exc.exit_code)
+
+
+_EXIT_CODE_IS_THE_CONTAINERS = {"boxship run": 125, "boxship exec": 125}
+"""A usage error must not look like a container that ended with 2."""
+
+
+def main() -> NoReturn:
+    """The console script. It leaves without the interpreter's farewell, which would cost a tenth of a short command."""
+    gc.set_threshold(100_000)  # nothing that a start-up makes is garbage
     code = run(sys.argv[1:], world.World.real())
     try:
         sys.stdout.flush()
+        sys.stderr.flush()
     except BrokenPipeError:
-        code = code or 0
-    sys.exit(code)
+        pass
+    except OSError as exc:
+        sys.stderr.write(f"boxship: standard output: {exc.strerror}\n")
+        code = code or 1
+    os._exit(code)
 
 
 if __name__ == "__main__":

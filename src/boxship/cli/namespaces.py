@@ -44,4 +44,4 @@ def label(session: Session, name: str, labels: tuple[str, ...]) -> None:
 @click.pass_obj
 def rm(session: Session, names: tuple[str, ...]) -> int:
     """Remove empty namespaces."""
-    return groups.each(names, session.client.namespaces.delete, session.around.say)
+    return groups.each(names, session.client.namespaces.delete, session)

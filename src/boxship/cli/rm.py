@@ -17,4 +17,4 @@ def command(session: Session, force: bool, names: tuple[str, ...]) -> int:
         session.client.containers.get(name).remove(force=force)
         session.around.print(name)
 
-    return groups.each(names, remove, session.around.say)
+    return groups.each(names, remove, session)

@@ -16,4 +16,4 @@ def command(session: Session, sync: bool, names: tuple[str, ...]) -> int:
     def remove(name: str) -> None:
         session.around.print(session.client.images.remove(name, sync=sync).name)
 
-    return groups.each(names, remove, session.around.say)
+    return groups.each(names, remove, session)

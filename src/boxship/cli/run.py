@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from boxship.cli import attached, progress, values
+from boxship.cli import attached, failures, progress, reaper, terminals, values
 from boxship.cli.session import Session
 from boxship.terms import errors
 
@@ -17,11 +17,9 @@ Examples:
 """
 
 
-@click.command(
-    "run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}, epilog=_EXAMPLES
-)
+@click.command("run", context_settings={"allow_interspersed_args": False}, epilog=_EXAMPLES)
 @click.option("-d", "--detach", is_flag=True, help="Leave it running and print its name.")
-@click.option("--rm", "remove", is_flag=True, help="Remove it when it ends.")
+@click.option("--rm", "remove", is_flag=True, help="Remove it when it ends; with -d, too.")
 @click.option("-i", "--interactive", is_flag=True, help="Pass standard input on.")
 @click.option("-t", "--tty", "terminal", is_flag=True, help="Give it a terminal.")
 @click.option("--name", default="", help="Its name; one is made up by default.")
@@ -33,7 +31,7 @@ Examples:
 @click.option("--mount", multiple=True, metavar="KEY=VALUE,...", help="As type=bind,source=/a,target=/b,readonly.")
 @click.option("-w", "--workdir", "cwd", default="", help="Folder in which the command starts.")
 @click.option("-u", "--user", default="", metavar="NAME|UID[:GROUP|GID]", help="Who it runs as.")
-@click.option("--memory", type=values.SIZE, metavar="SIZE", help="Most memory, such as 512m.")
+@click.option("-m", "--memory", type=values.SIZE, metavar="SIZE", help="Most memory, such as 512m.")
 @click.option("--cpus", type=float, help="Most processors, such as 1.5.")
 @click.option("--pids-limit", type=int, help="Most processes; -1 for any number.")
 @click.option("--read-only", is_flag=True, help="Nothing in its image can be written.")
@@ -65,13 +63,11 @@ def command(
     The exit code is the command's; 125 when the container could not be made, 126 when the command cannot be executed,
     127 when it is not there.
     """
-    if detach and remove:
-        raise click.UsageError("--rm and -d cannot be used together: nobody would be there to remove it")
     try:
         return _run(session, image, arguments, detach=detach, remove=remove, **options)
-    except errors.Error as exc:
-        session.around.say(f"boxship: {exc}")
-        return attached.exit_code(exc)
+    except (errors.Error, OSError) as exc:
+        failures.tell(exc, session.around, debug=session.debug)
+        return failures.code(exc)
 
 
 def _run(
@@ -85,21 +81,27 @@ def _run(
     **options: Any,
 ) -> int:
     around = session.around
-    _fetch(session, image, options["platform"], options.pop("pull"))
-    container = session.client.containers.create(image, arguments or None, pull="never", **_wishes(session, options))
+    wishes = _wishes(session, options)
+    _fetch(session, image, options["platform"], options["pull"])
+    container = session.client.containers.create(image, arguments or None, **wishes)
+    taken = attached.Outputs(around)
     try:
         if detach:
             container.start(detach=True).close()
-            around.print(container.id)
-            return 0
-        process = container.start(
-            stdin=around.input if interactive else None, stdout=around.output, stderr=around.errors
-        )
+        else:
+            process = container.start(
+                stdin=around.input if interactive else None, stdout=taken.output, stderr=taken.errors
+            )
     except BaseException:
         container.remove(force=True)
         raise
+    if detach:
+        if remove:
+            reaper.start(session, container.id)
+        around.print(container.id)
+        return 0
     try:
-        code = attached.stay(around, process, terminal=options["terminal"])
+        code = attached.stay(around, process, taken, terminal=options["terminal"])
         process.close()
     finally:
         if remove:
@@ -115,7 +117,7 @@ def _fetch(session: Session, image: str, platform: str | None, policy: str) -> N
         try:
             session.client.images.manifest(image, platform)
         except errors.NotFound:
-            session.around.say(f"boxship: {image} is not here, pulling it")
+            session.around.say(f"boxship: image {image} is not here, pulling it")
         else:
             return
     with progress.Display(session.around) as display:
@@ -123,14 +125,19 @@ def _fetch(session: Session, image: str, platform: str | None, policy: str) -> N
 
 
 def _wishes(session: Session, options: dict[str, Any]) -> dict[str, Any]:
+    """The client's words for what was asked for. Raises InvalidArgument."""
     from boxship.client import wishes
 
-    wanted = dict(options)
-    wanted.pop("restart")
-    env = values.environment(wanted.pop("env"), wanted.pop("env_file"), session.around.environment)
-    mounts = [wishes.volume(text) for text in wanted.pop("volume")]
+    around = session.around
+    wanted = {name: value for name, value in options.items() if name not in {"restart", "pull"}}
+    env = values.environment(wanted.pop("env"), wanted.pop("env_file"), around.environment)
+    mounts = [wishes.volume(values.volume(text)) for text in wanted.pop("volume")]
     mounts += [wishes.mount_of(text) for text in wanted.pop("mount")]
+    values.check_sources(mounts)
     entrypoint = wanted.pop("entrypoint")
     if entrypoint is not None:
         wanted["entrypoint"] = [entrypoint] if entrypoint else []
-    return {**wanted, "env": env, "mounts": mounts, "labels": values.labels(wanted.pop("labels"))}
+    if wanted["terminal"]:
+        wanted["console_size"] = terminals.size(around)
+    labels = values.labels(wanted.pop("labels"))
+    return {**wanted, "env": env, "mounts": mounts, "labels": labels, "pull": "never"}

@@ -118,4 +118,4 @@ def _commands(items: Sequence[mounts.Mount], target: str) -> list[str]:
 @click.pass_obj
 def rm(session: Session, snapshotter: str, keys: tuple[str, ...]) -> int:
     """Remove snapshots."""
-    return groups.each(keys, session.client.snapshots(snapshotter).remove, session.around.say)
+    return groups.each(keys, session.client.snapshots(snapshotter).remove, session)

@@ -2,8 +2,9 @@
 
 import click
 
-from boxship.cli import attached, groups
+from boxship.cli import attached, failures, groups
 from boxship.cli.session import Session
+from boxship.terms import errors
 
 
 @click.command("start", epilog="Example: boxship start -a job")
@@ -14,14 +15,23 @@ from boxship.cli.session import Session
 def command(session: Session, attach: bool, interactive: bool, names: tuple[str, ...]) -> int:
     """Start stopped containers."""
     if not attach:
-        return groups.each(names, lambda name: _start(session, name), session.around.say)
+        return groups.each(names, lambda name: _start(session, name), session)
     if len(names) != 1:
         raise click.UsageError("-a stays with one container: name just one")
+    return _attached(session, names[0], interactive=interactive)
+
+
+def _attached(session: Session, name: str, *, interactive: bool) -> int:
     around = session.around
-    container = session.client.containers.get(names[0])
-    terminal = bool(container.spec()["process"].get("terminal"))
-    process = container.start(stdin=around.input if interactive else None, stdout=around.output, stderr=around.errors)
-    code = attached.stay(around, process, terminal=terminal)
+    taken = attached.Outputs(around)
+    try:
+        container = session.client.containers.get(name)
+        terminal = bool(container.spec()["process"].get("terminal"))
+        process = container.start(stdin=around.input if interactive else None, stdout=taken.output, stderr=taken.errors)
+    except (errors.Error, OSError) as exc:
+        failures.tell(exc, around, debug=session.debug, about=name)
+        return failures.code(exc)
+    code = attached.stay(around, process, taken, terminal=terminal)
     process.close()
     return code
 

@@ -25,4 +25,4 @@ def command(session: Session, seconds: float, names: tuple[str, ...]) -> int:
         session.client.containers.get(name).stop(seconds)
         session.around.print(name)
 
-    return groups.each(names, stop, session.around.say)
+    return groups.each(names, stop, session)

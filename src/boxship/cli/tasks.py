@@ -43,9 +43,7 @@ def ps(session: Session, id: str, style: str) -> None:
 def kill(session: Session, signal: str, everyone: bool, ids: tuple[str, ...]) -> int:
     """Send tasks a signal."""
     number = int(signal) if signal.isascii() and signal.isdigit() else signal
-    return groups.each(
-        ids, lambda each: session.client.containers.get(each).kill(number, all=everyone), session.around.say
-    )
+    return groups.each(ids, lambda each: session.client.containers.get(each).kill(number, all=everyone), session)
 
 
 @command.command("pause")
@@ -53,7 +51,7 @@ def kill(session: Session, signal: str, everyone: bool, ids: tuple[str, ...]) ->
 @click.pass_obj
 def pause(session: Session, ids: tuple[str, ...]) -> int:
     """Freeze tasks."""
-    return groups.each(ids, session.client.tasks.pause, session.around.say)
+    return groups.each(ids, session.client.tasks.pause, session)
 
 
 @command.command("resume")
@@ -61,7 +59,7 @@ def pause(session: Session, ids: tuple[str, ...]) -> int:
 @click.pass_obj
 def resume(session: Session, ids: tuple[str, ...]) -> int:
     """Let frozen tasks go on."""
-    return groups.each(ids, session.client.tasks.resume, session.around.say)
+    return groups.each(ids, session.client.tasks.resume, session)
 
 
 @command.command("rm")
@@ -73,4 +71,4 @@ def rm(session: Session, ids: tuple[str, ...]) -> int:
     def remove(each: str) -> None:
         session.around.print(str(session.client.tasks.delete(each).status))
 
-    return groups.each(ids, remove, session.around.say)
+    return groups.each(ids, remove, session)

@@ -1,9 +1,13 @@
 """Words of the command line that mean numbers or environments."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 
 import click
+
+from boxship.core import mounts
+from boxship.terms import errors
 
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kmgt]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
 _FACTORS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -33,6 +37,10 @@ def environment(given: Sequence[str], files: Sequence[str], own: Mapping[str, st
     found = []
     for entry in [*entries, *given]:
         name, equals, _ = entry.partition("=")
+        if not name:
+            raise errors.InvalidArgument(
+                f"environment {entry!r}: it must look like NAME=value, or NAME for your own value"
+            )
         if equals:
             found.append(entry)
         elif name in own:
@@ -53,5 +61,54 @@ def _lines(path: str) -> list[str]:
 
 
 def labels(pairs: Sequence[str]) -> dict[str, str]:
-    """`KEY=VALUE`, or `KEY` for an empty value."""
+    """`KEY=VALUE`, or `KEY` for an empty value. Raises InvalidArgument."""
+    if wrong := [pair for pair in pairs if not pair.partition("=")[0]]:
+        raise errors.InvalidArgument(f"label {wrong[0]!r}: it must look like KEY=VALUE")
     return {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def volume(text: str) -> str:
+    """`SOURCE:TARGET[:ro]` with a source that counts from the working folder (`./src`) made absolute."""
+    source, colon, rest = text.partition(":")
+    if source.startswith(".") and colon:
+        return f"{os.path.abspath(source)}:{rest}"
+    if colon and source and "/" not in source:
+        raise errors.InvalidArgument(
+            f"volume {text!r}: volumes with a name cannot be kept yet; name a folder, such as ./{source} or /srv/{source}"
+        )
+    return text
+
+
+def check_sources(wanted: Sequence[mounts.Mount]) -> None:
+    """A folder that is not there is a slip of the pen: it is not made. Raises InvalidArgument."""
+    for mount in wanted:
+        if mount.type == "bind" and not os.path.exists(mount.source):
+            raise errors.InvalidArgument(f"mount at {mount.target}: this machine has no {mount.source}; make it first")
+
+
+def filters(given: Sequence[str], short: Mapping[str, str]) -> list[str]:
+    """Filters of containerd from what people write: `label=role=web` or `name=web`.
+
+    Args:
+        given: what was written; what is no `KEY=VALUE` of `short` is a filter already.
+        short: containerd's field by key; it must be equal, or for a `~` at its end contain the value.
+    """
+    found = []
+    for text in given:
+        key, equals, value = text.partition("=")
+        if key == "label" and equals and not value.startswith("="):
+            name, has_value, wanted = value.partition("=")
+            found.append(f"labels.{_quoted(name)}=={_quoted(wanted)}" if has_value else f"labels.{_quoted(name)}")
+        elif key in short and equals and not value.startswith(("=", "~")):
+            field = short[key]
+            found.append(
+                f"{field[:-1]}~={_quoted(re.escape(value))}" if field.endswith("~") else f"{field}=={_quoted(value)}"
+            )
+        else:
+            found.append(text)
+    return found
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -15,4 +15,4 @@ def command(session: Session, names: tuple[str, ...]) -> int:
     def wait(name: str) -> None:
         session.around.print(str(session.client.containers.get(name).wait().status))
 
-    return groups.each(names, wait, session.around.say)
+    return groups.each(names, wait, session)

@@ -1,7 +1,6 @@
 """What a command knows of its caller: streams, environment, terminal. Only `World.real` looks at the process."""
 
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +28,10 @@ class World:
         """Columns of the terminal; wide when output goes elsewhere, so that nothing is cut for a program."""
         if not self.stdout.isatty():
             return 10_000
-        return shutil.get_terminal_size().columns
+        try:
+            return os.get_terminal_size(self.stdout.fileno()).columns or 80
+        except OSError:
+            return 80
 
     @property
     def watched(self) -> bool:

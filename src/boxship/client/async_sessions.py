@@ -1,17 +1,21 @@
 """Sessions, awaited: see `sessions`."""
 
+from __future__ import annotations
+
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from boxship.client import endpoints, sessions
-from boxship.plugins.transfer import progress as transfer
 from boxship.proxies import async_callers, callers
 from boxship.rpc import aio
 from boxship.rpc import client as rpc
 from boxship.terms import errors
+
+if TYPE_CHECKING:
+    from boxship.plugins.transfer import progress as transfer
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -51,7 +55,7 @@ class AsyncSession:
         self.caller = caller
 
     @classmethod
-    async def open(cls, endpoint: endpoints.Endpoint, namespace: str) -> "AsyncSession":
+    async def open(cls, endpoint: endpoints.Endpoint, namespace: str) -> AsyncSession:
         """Raises Unavailable, PermissionDenied, InvalidArgument."""
         try:
             if endpoint.dial is not None:
@@ -62,7 +66,7 @@ class AsyncSession:
             raise endpoints.refused(endpoint.address, exc) from exc
         return cls(_Connections(endpoint, channel), async_callers.AsyncCaller(channel, namespace))
 
-    def bind(self, namespace: str = "", *, lease: str = "") -> "AsyncSession":
+    def bind(self, namespace: str = "", *, lease: str = "") -> AsyncSession:
         return AsyncSession(self._connections, self.caller.bind(namespace, lease=lease))
 
     def blocking(self) -> callers.Caller:
@@ -98,7 +102,7 @@ class AsyncSession:
         if isinstance(later, asyncio.Future) and not later.cancel():
             later.exception()
 
-    async def ended(self, future: "Future[None]", seconds: float | None = None) -> None:
+    async def ended(self, future: Future[None], seconds: float | None = None) -> None:
         """Wait for the end of work of ours, but no longer than so many seconds; raises what went wrong with it."""
         done, _ = await asyncio.wait([asyncio.wrap_future(future)], timeout=seconds)
         if done:

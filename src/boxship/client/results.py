@@ -1,10 +1,16 @@
 """What the client's conveniences answer with."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from boxship.core import introspection, tasks
+from boxship.core import tasks
 from boxship.terms import errors
+
+if TYPE_CHECKING:
+    from boxship.core import introspection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +21,7 @@ class Result:
     output: bytes = b""
     errors: bytes = b""
 
-    def check(self) -> "Result":
+    def check(self) -> Result:
         """Itself when the command succeeded. Raises Unknown with the end of its errors when not."""
         if self.exit_status:
             said = (self.errors or self.output)[-500:].decode(errors="replace").strip()

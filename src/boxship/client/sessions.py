@@ -3,17 +3,21 @@
 `async_sessions` is the same awaited; both are written by hand, since waiting is where the halves differ.
 """
 
+from __future__ import annotations
+
 import concurrent.futures
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from boxship.client import endpoints
-from boxship.plugins.transfer import progress as transfer
 from boxship.proxies import callers
 from boxship.rpc import client as rpc
+
+if TYPE_CHECKING:
+    from boxship.plugins.transfer import progress as transfer
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -28,12 +32,12 @@ class Session:
         self._channel = channel
 
     @classmethod
-    def open(cls, endpoint: endpoints.Endpoint, namespace: str) -> "Session":
+    def open(cls, endpoint: endpoints.Endpoint, namespace: str) -> Session:
         """Raises Unavailable, PermissionDenied, InvalidArgument."""
         channel = channel_to(endpoint)
         return cls(endpoint, callers.Caller(channel, namespace), channel)
 
-    def bind(self, namespace: str = "", *, lease: str = "") -> "Session":
+    def bind(self, namespace: str = "", *, lease: str = "") -> Session:
         return Session(self.endpoint, self.caller.bind(namespace, lease=lease), self._channel)
 
     def blocking(self) -> callers.Caller:
@@ -43,7 +47,9 @@ class Session:
     def work(self, report: transfer.Report | None, function: Callable[[callers.Caller, transfer.Report], T]) -> T:
         """Do something that waits for disks and registries, telling how it goes."""
         if report is None:
-            return function(self.caller, transfer.silent)
+            from boxship.plugins.transfer import progress
+
+            return function(self.caller, progress.silent)
         return function(self.caller, _one_at_a_time(report))
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -60,7 +66,7 @@ class Session:
     def forget(self, later: callers.Later[T]) -> None:
         """Nobody waits for this answer any more; one that comes is passed over."""
 
-    def ended(self, future: "Future[None]", seconds: float | None = None) -> None:
+    def ended(self, future: Future[None], seconds: float | None = None) -> None:
         """Wait for the end of work of ours, but no longer than so many seconds; raises what went wrong with it."""
         if concurrent.futures.wait([future], seconds).done:
             future.result()

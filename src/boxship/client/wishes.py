@@ -37,7 +37,7 @@ class Options(TypedDict, total=False):
         platform: of the image: `linux/arm64`.
         pull: "missing" (the default), "always" or "never".
         labels: on top of the image's.
-        terminal: the process gets one.
+        terminal: the process gets one. console_size: its columns and rows.
         runtime: `io.containerd.runc.v2` without it. runtime_options: what its shim understands.
         snapshotter: the daemon's default one without it.
         log: where a detached container writes, "" for nowhere; below the daemon's root without it.
@@ -63,6 +63,7 @@ class Options(TypedDict, total=False):
     pull: str
     labels: Mapping[str, str]
     terminal: bool
+    console_size: tuple[int, int] | None
     runtime: str
     runtime_options: TypedBytes | None
     snapshotter: str
@@ -87,6 +88,7 @@ def spec(
         user=user,
         terminal=wished.get("terminal", False),
     )
+    _size(made["process"], wished.get("console_size"))
     specs.set_hostname(made, wished.get("hostname") or id)
     _share(made, wished.get("network", "none"))
     specs.add_mounts(made, wished.get("mounts", ()))
@@ -98,13 +100,21 @@ def spec(
 
 
 def change_for_exec(
-    made: specs.Spec, args: Sequence[str], *, env: Sequence[str], cwd: str, terminal: bool, privileged: bool
+    made: specs.Spec,
+    args: Sequence[str],
+    *,
+    env: Sequence[str],
+    cwd: str,
+    terminal: bool,
+    privileged: bool,
+    console_size: tuple[int, int] | None = None,
 ) -> None:
     """Turn the process of a container's spec into another one that runs beside it."""
     process = made["process"]
     process["terminal"] = False
     process.pop("consoleSize", None)
     specs.set_process(made, args, env=env, cwd=cwd, terminal=terminal)
+    _size(process, console_size)
     if privileged:
         specs.change_capabilities(made, add=["ALL"], all=_grantable())
         process["noNewPrivileges"] = False
@@ -172,6 +182,11 @@ _MOUNT_WORDS = {
     "type": "type",
     "options": "options",
 }
+
+
+def _size(process: dict[str, Any], wanted: tuple[int, int] | None) -> None:
+    if wanted and process.get("terminal"):
+        process["consoleSize"] = {"width": wanted[0], "height": wanted[1]}
 
 
 def _inside(folder: str) -> str:

@@ -5,15 +5,19 @@ deleted, which gives the exit status back for the last time. A task that has exi
 `exec_id` "" means the init process.
 """
 
+from __future__ import annotations
+
 import enum
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from boxship.core import mounts
-from boxship.terms import oci
 from boxship.terms.typed import TypedBytes
+
+if TYPE_CHECKING:  # which take longer to load than all of this, and `boxship ps` needs neither
+    from boxship.core import mounts
+    from boxship.terms import oci
 
 
 class Status(enum.Enum):
@@ -62,6 +66,8 @@ class Exit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessInfo:
+    """One process of a task, with what its shim tells about it."""
+
     pid: int
     info: TypedBytes | None = None
 
@@ -134,5 +140,5 @@ class Manager(Protocol):
 
     def metrics(self, filters: Sequence[str] = ()) -> Sequence[Metric]: ...
 
-    def wait(self, id: str, exec_id: str = "") -> "Future[Exit]":
+    def wait(self, id: str, exec_id: str = "") -> Future[Exit]:
         """Completes when the process exits; at once when it has exited."""

@@ -1,21 +1,28 @@
 """The client: everything a daemon keeps under one namespace."""
 
-from collections.abc import Sequence
-from typing import Self
+from __future__ import annotations
 
-from boxship.client import async_sessions, endpoints, results
-from boxship.client._async import containers, facts, images
-from boxship.core import introspection, tasks
-from boxship.proxies import async_subscriptions
-from boxship.proxies._async import content as content_proxy
-from boxship.proxies._async import diff as diff_proxy
-from boxship.proxies._async import events as events_proxy
-from boxship.proxies._async import introspection as introspection_proxy
-from boxship.proxies._async import leases as leases_proxy
-from boxship.proxies._async import namespaces as namespaces_proxy
-from boxship.proxies._async import snapshots as snapshots_proxy
-from boxship.proxies._async import tasks as tasks_proxy
-from boxship.proxies._async import version as version_proxy
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+from boxship.client import async_sessions, endpoints
+
+if TYPE_CHECKING:
+    from boxship.client import results
+    from boxship.client._async import facts
+    from boxship.client._async.containers import AsyncContainers  # by name: a part here is called `containers`
+    from boxship.client._async.images import AsyncImages
+    from boxship.core.introspection import Version
+    from boxship.proxies import async_subscriptions
+    from boxship.proxies._async import content as content_proxy
+    from boxship.proxies._async import diff as diff_proxy
+    from boxship.proxies._async import events as events_proxy
+    from boxship.proxies._async import introspection as introspection_proxy
+    from boxship.proxies._async import leases as leases_proxy
+    from boxship.proxies._async import namespaces as namespaces_proxy
+    from boxship.proxies._async import snapshots as snapshots_proxy
+    from boxship.proxies._async import tasks as tasks_proxy
 
 
 class AsyncClient:
@@ -32,37 +39,90 @@ class AsyncClient:
     """
 
     def __init__(self, session: async_sessions.AsyncSession, known: facts.AsyncFacts | None = None) -> None:
-        caller = session.caller
         self._session = session
-        self._facts = known or facts.AsyncFacts(session)
-        self._version = version_proxy.VersionProxy(caller)
+        self._known = known
         self.address = session.endpoint.address
-        self.namespace_name = caller.namespace
-        self.images = images.AsyncImages(session, self._facts)
-        self.containers = containers.AsyncContainers(session, self._facts, self.images)
-        self.content = content_proxy.ContentProxy(caller)
-        self.leases = leases_proxy.LeasesProxy(caller)
-        self.namespaces = namespaces_proxy.NamespacesProxy(caller)
-        self.tasks = tasks_proxy.TasksProxy(caller)
-        self.introspection = introspection_proxy.IntrospectionProxy(caller)
-        self.diff = diff_proxy.DiffProxy(caller)
-        self.publisher = events_proxy.EventsProxy(caller)
+        self.namespace_name = session.caller.namespace
 
     @classmethod
     async def open(cls, endpoint: endpoints.Endpoint, namespace: str) -> Self:
         """Connect. Raises Unavailable, PermissionDenied, InvalidArgument."""
         return cls(await async_sessions.AsyncSession.open(endpoint, namespace))
 
-    def namespace(self, name: str) -> "AsyncClient":
+    # Each part is loaded when it is used first: one call of the command needs few of them.
+
+    @cached_property
+    def images(self) -> AsyncImages:
+        from boxship.client._async import images
+
+        return images.AsyncImages(self._session, self._facts)
+
+    @cached_property
+    def containers(self) -> AsyncContainers:
+        from boxship.client._async import containers
+
+        return containers.AsyncContainers(self._session, lambda: self._facts, lambda: self.images)
+
+    @cached_property
+    def content(self) -> content_proxy.ContentProxy:
+        from boxship.proxies._async import content as content_proxy
+
+        return content_proxy.ContentProxy(self._session.caller)
+
+    @cached_property
+    def leases(self) -> leases_proxy.LeasesProxy:
+        from boxship.proxies._async import leases as leases_proxy
+
+        return leases_proxy.LeasesProxy(self._session.caller)
+
+    @cached_property
+    def namespaces(self) -> namespaces_proxy.NamespacesProxy:
+        from boxship.proxies._async import namespaces as namespaces_proxy
+
+        return namespaces_proxy.NamespacesProxy(self._session.caller)
+
+    @cached_property
+    def tasks(self) -> tasks_proxy.TasksProxy:
+        from boxship.proxies._async import tasks as tasks_proxy
+
+        return tasks_proxy.TasksProxy(self._session.caller)
+
+    @cached_property
+    def introspection(self) -> introspection_proxy.IntrospectionProxy:
+        from boxship.proxies._async import introspection as introspection_proxy
+
+        return introspection_proxy.IntrospectionProxy(self._session.caller)
+
+    @cached_property
+    def diff(self) -> diff_proxy.DiffProxy:
+        from boxship.proxies._async import diff as diff_proxy
+
+        return diff_proxy.DiffProxy(self._session.caller)
+
+    @cached_property
+    def publisher(self) -> events_proxy.EventsProxy:
+        from boxship.proxies._async import events as events_proxy
+
+        return events_proxy.EventsProxy(self._session.caller)
+
+    @cached_property
+    def _facts(self) -> facts.AsyncFacts:
+        from boxship.client._async import facts
+
+        return self._known or facts.AsyncFacts(self._session)
+
+    def namespace(self, name: str) -> AsyncClient:
         """The same daemon and connection, bound to another namespace. Closing either closes both."""
         return AsyncClient(self._session.bind(name), self._facts)
 
-    def lease(self, id: str) -> "AsyncClient":
+    def lease(self, id: str) -> AsyncClient:
         """The same, where all that is written belongs to a lease."""
         return AsyncClient(self._session.bind(lease=id), self._facts)
 
     async def snapshots(self, name: str = "") -> snapshots_proxy.SnapshotsProxy:
         """A snapshotter by its name; without one the default."""
+        from boxship.proxies._async import snapshots as snapshots_proxy
+
         chosen = await self._facts.snapshotter(self.namespace_name, name)
         return snapshots_proxy.SnapshotsProxy(self._session.caller, chosen)
 
@@ -73,10 +133,15 @@ class AsyncClient:
         """
         return self.publisher.subscribe(filters)
 
-    async def version(self) -> introspection.Version:
-        return await self._version.version()
+    async def version(self) -> Version:
+        from boxship.proxies._async import version as version_proxy
+
+        return await version_proxy.VersionProxy(self._session.caller).version()
 
     async def info(self) -> results.Info:
+        from boxship.client import results
+        from boxship.core import tasks
+
         plugins = await self.introspection.plugins()
         states = await self.containers.states()
         return results.Info(

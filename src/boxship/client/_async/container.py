@@ -1,20 +1,22 @@
 """One container."""
 
+from __future__ import annotations
+
 import contextlib
-import secrets
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from boxship.client import async_sessions, logfiles, marks, outputs, results, signals, wishes
-from boxship.client._async import processes
-from boxship.core import containers, metrics, specs, tasks
+from boxship.client import async_sessions, logfiles, marks, outputs, results
+from boxship.core import containers, tasks
 from boxship.proxies._async import containers as containers_proxy
-from boxship.proxies._async import snapshots as snapshots_proxy
 from boxship.proxies._async import tasks as tasks_proxy
 from boxship.terms import errors
 
 if TYPE_CHECKING:
-    from boxship.client._async import starting
+    from boxship.client._async import processes, starting
+    from boxship.core import metrics
+    from boxship.proxies._async import snapshots as snapshots_proxy
 
 _ALIVE = frozenset({tasks.Status.RUNNING, tasks.Status.PAUSED, tasks.Status.PAUSING})
 
@@ -41,6 +43,8 @@ class AsyncContainer:
 
     async def spec(self) -> dict[str, Any]:
         """The OCI runtime spec."""
+        from boxship.core import specs
+
         return specs.from_bytes((await self.info()).spec)
 
     async def label(self, labels: Mapping[str, str]) -> containers.Container:
@@ -85,6 +89,8 @@ class AsyncContainer:
         detach: bool | None = None,
     ) -> processes.AsyncProcess:
         """As `start`, by the record at hand."""
+        from boxship.core import specs
+
         record = self.record
         terminal = bool(specs.from_bytes(record.spec).get("process", {}).get("terminal"))
         log = record.labels.get(marks.LOG, "")
@@ -99,6 +105,8 @@ class AsyncContainer:
 
     async def kill(self, signal: int | str = "SIGKILL", *, all: bool = False) -> None:
         """Raises NotFound when it does not run; InvalidArgument for no signal."""
+        from boxship.client import signals
+
         await self._tasks.kill(self.id, signal=signals.number(signal), all=all)
 
     async def stop(self, timeout: float = 10.0) -> tasks.Exit:  # noqa: ASYNC109 - it is the container's time
@@ -160,20 +168,32 @@ class AsyncContainer:
         user: str = "",
         privileged: bool = False,
         terminal: bool = False,
+        console_size: tuple[int, int] | None = None,
         stdin: BinaryIO | None = None,
         stdout: outputs.Sink | None = None,
         stderr: outputs.Sink | None = None,
     ) -> processes.AsyncProcess:
         """Start another command in it; output that nobody takes is thrown away. Its `delete` is due after `wait`."""
+        from boxship.client import wishes
+        from boxship.core import specs
+
         spec = await self.spec()
         if user:
             from boxship.client import rootfs
 
             pid = (await self._tasks.get(self.id)).pid
             specs.set_user(spec["process"], await self._session.call(rootfs.resolve_user_of, user, pid))
-        wishes.change_for_exec(spec, args, env=wishes.entries(env), cwd=cwd, terminal=terminal, privileged=privileged)
+        wishes.change_for_exec(
+            spec,
+            args,
+            env=wishes.entries(env),
+            cwd=cwd,
+            terminal=terminal,
+            privileged=privileged,
+            console_size=console_size,
+        )
         return await self._starter().exec(
-            f"exec-{secrets.token_hex(8)}",
+            f"exec-{os.urandom(8).hex()}",
             specs.process_to_bytes(spec["process"]),
             terminal=terminal,
             stdin=stdin,
@@ -256,12 +276,14 @@ class AsyncContainer:
         with contextlib.suppress(errors.NotFound):
             await self._session.answer(later)
 
-    def _starter(self) -> "starting.AsyncStarter":
+    def _starter(self) -> starting.AsyncStarter:
         from boxship.client._async import starting
 
         return starting.AsyncStarter(self._session, self.id)
 
     def _snapshotter(self, record: containers.Container) -> snapshots_proxy.SnapshotsProxy:
+        from boxship.proxies._async import snapshots as snapshots_proxy
+
         return snapshots_proxy.SnapshotsProxy(self._session.caller, record.snapshotter)
 
 

@@ -1,29 +1,42 @@
 """Containers: made from images, started, watched, removed."""
 
-import contextlib
-import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, BinaryIO, Unpack
+from __future__ import annotations
 
-from boxship.client import async_sessions, logfiles, marks, outputs, results, wishes
-from boxship.client._async import container, facts, images
-from boxship.core import chains, mounts, specs, tasks
+import contextlib
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
+
+from boxship.client import async_sessions, logfiles, marks, outputs, results
+from boxship.client._async import container
 from boxship.core import containers as records
-from boxship.core import images as names
+from boxship.core import tasks
 from boxship.proxies._async import containers as containers_proxy
-from boxship.proxies._async import snapshots as snapshots_proxy
 from boxship.proxies._async import tasks as tasks_proxy
-from boxship.terms import errors, oci, platforms
+from boxship.terms import errors
+
+if TYPE_CHECKING:
+    from boxship.client import wishes
+    from boxship.client._async import facts, images
+    from boxship.core import images as names
+    from boxship.core import mounts, specs
+    from boxship.proxies._async import snapshots as snapshots_proxy
+    from boxship.terms import oci, platforms
 
 _REMEMBERED = 256
 
 
 class AsyncContainers:
+    """`facts` and `pictures` give what is needed to make containers, and load it first."""
+
     def __init__(
-        self, session: async_sessions.AsyncSession, known: facts.AsyncFacts, pictures: images.AsyncImages
+        self,
+        session: async_sessions.AsyncSession,
+        facts: Callable[[], facts.AsyncFacts],
+        pictures: Callable[[], images.AsyncImages],
     ) -> None:
         self._session = session
-        self._facts = known
+        self._facts = facts
         self._images = pictures
         self._store = containers_proxy.ContainersProxy(session.caller)
         self._tasks = tasks_proxy.TasksProxy(session.caller)
@@ -78,9 +91,12 @@ class AsyncContainers:
             AlreadyExists: the name is taken.
             InvalidArgument: a wish that cannot be.
         """
+        from boxship.client import wishes
+        from boxship.core import chains, specs
+
         matcher = wishes.matcher(options.get("platform"))
         found, config = await self._image(image, matcher, options)
-        id = options.get("name") or secrets.token_hex(6)
+        id = options.get("name") or os.urandom(6).hex()
         namespace = self._session.caller.namespace
         user = options.get("user") or config.user
         place = (chains.chain_id(config.diff_ids), user)
@@ -91,7 +107,7 @@ class AsyncContainers:
                 name=options.get("runtime") or wishes.RUNTIME, options=options.get("runtime_options")
             ),
             spec=specs.to_bytes(wishes.spec(namespace, id, config, args, options, self._users.get(place))),
-            snapshotter=await self._facts.snapshotter(namespace, options.get("snapshotter", "")),
+            snapshotter=await self._facts().snapshotter(namespace, options.get("snapshotter", "")),
             snapshot_key=id,
             labels=await self._labels(id, config, options),
         )
@@ -125,15 +141,15 @@ class AsyncContainers:
             raise errors.InvalidArgument(f"pull {policy!r}: it can be always, missing or never")
         if policy != "always":
             try:
-                found = await self._images.get(name)
-                return found, await self._images.config_of(found, matcher)
+                found = await self._images().get(name)
+                return found, await self._images().config_of(found, matcher)
             except errors.NotFound:
                 if policy == "never":
                     raise
-        pulled = await self._images.pull(
+        pulled = await self._images().pull(
             name, platform=options.get("platform"), snapshotter=options.get("snapshotter", "")
         )
-        return pulled, await self._images.config_of(pulled, matcher)
+        return pulled, await self._images().config_of(pulled, matcher)
 
     async def _labels(self, id: str, config: oci.ImageConfig, options: wishes.Options) -> dict[str, str]:
         found = marks.of_image(config.labels)
@@ -141,7 +157,7 @@ class AsyncContainers:
             found[marks.STOP_SIGNAL] = config.stop_signal
         log = options.get("log")
         if log is None:
-            log = logfiles.path_for(await self._facts.root(), self._session.caller.namespace, id)
+            log = logfiles.path_for(await self._facts().root(), self._session.caller.namespace, id)
         if log:
             found[marks.LOG] = log
         return {**found, **options.get("labels", {})}
@@ -150,6 +166,8 @@ class AsyncContainers:
         self, record: records.Container, image: names.Image, place: tuple[str, str], matcher: platforms.Matcher
     ) -> records.Container:
         """The record first: it tells whether the name is free, and keeps the snapshot from being collected."""
+        from boxship.proxies._async import snapshots as snapshots_proxy
+
         snapshotter = snapshots_proxy.SnapshotsProxy(self._session.caller, record.snapshotter)
         async with contextlib.AsyncExitStack() as undo:
             made = await self._store.create(record)
@@ -172,7 +190,7 @@ class AsyncContainers:
         try:
             return await snapshotter.prepare(key, chain)
         except errors.NotFound:  # fetched, but not unpacked for this snapshotter
-            await self._images.unpack_for(image, matcher, snapshotter.name)
+            await self._images().unpack_for(image, matcher, snapshotter.name)
             return await snapshotter.prepare(key, chain)
 
     async def _settle_user(
@@ -180,6 +198,7 @@ class AsyncContainers:
     ) -> records.Container:
         """Who the image's files say that the user is; images never change, so the answer is kept."""
         from boxship.client import rootfs
+        from boxship.core import specs
 
         user = await self._session.call(rootfs.resolve_user, place[1], shown)
         if len(self._users) >= _REMEMBERED:

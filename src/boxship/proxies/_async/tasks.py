@@ -1,15 +1,20 @@
 """containerd.services.tasks.v1.Tasks"""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from boxship.api import tasks_pb2 as pb
 from boxship.core import tasks
-from boxship.core.mounts import Mount
 from boxship.proxies import async_callers
-from boxship.terms.oci import Descriptor
 from boxship.terms.typed import TypedBytes
-from boxship.wire import methods, mounts, oci, typed
+from boxship.wire import methods, typed
 from boxship.wire import processes as wire
+
+if TYPE_CHECKING:
+    from boxship.core.mounts import Mount
+    from boxship.terms.oci import Descriptor
 
 _METHODS = methods.of(pb.DESCRIPTOR.services_by_name["Tasks"])
 
@@ -30,6 +35,8 @@ class TasksProxy:
         options: TypedBytes | None = None,
         runtime_path: str = "",
     ) -> int:
+        from boxship.wire import mounts, oci
+
         request = pb.CreateTaskRequest(
             container_id=id,
             rootfs=mounts.messages(rootfs),
@@ -99,6 +106,8 @@ class TasksProxy:
     async def checkpoint(self, id: str, *, parent: str = "", options: TypedBytes | None = None) -> Sequence[Descriptor]:
         request = pb.CheckpointTaskRequest(container_id=id, parent_checkpoint=parent, options=typed.message(options))
         answer = await self._caller.call(_METHODS["Checkpoint"], request)
+        from boxship.wire import oci
+
         return [oci.value(each) for each in answer.descriptors]
 
     async def update(self, id: str, *, resources: TypedBytes | None, annotations: Mapping[str, str]) -> None:
