@@ -24,6 +24,8 @@ class Plugin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deprecation:
+    """Something in use that will go away."""
+
     id: str
     message: str
     last_occurrence: int | None = None
@@ -41,6 +43,8 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
+    """Which program answers."""
+
     version: str
     revision: str = ""
 

@@ -12,6 +12,8 @@ from boxship.terms.labels import Labels
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
+    """What keeps things from being collected, as long as it exists."""
+
     id: str
     created_at: int | None = None
     labels: Labels = field(default_factory=dict)

@@ -14,6 +14,8 @@ DEFAULT = "default"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Info:
+    """A namespace and what is said about it."""
+
     name: str
     labels: Labels = field(default_factory=dict)
 

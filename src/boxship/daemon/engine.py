@@ -73,12 +73,13 @@ class Engine:
     def listen_to_clients(self) -> None:
         """Raises listeners.Refused."""
         grpc = self.settings.grpc
-        self._servers["grpc"].serve(self._socket(grpc.address, grpc.uid, grpc.gid), protocol="grpc")
-        if grpc.tcp_address:
+        local = self._socket(grpc.address, grpc.uid, grpc.gid)
+        if grpc.tcp_address:  # first, so that whoever finds the socket finds the port as well
             context = None
             if grpc.tcp_tls_cert or grpc.tcp_tls_key or grpc.tcp_tls_ca:
                 context = listeners.tls(grpc.tcp_tls_cert, grpc.tcp_tls_key, grpc.tcp_tls_ca)
             self._servers["grpc"].serve(listeners.tcp(grpc.tcp_address), protocol="grpc", tls=context)
+        self._servers["grpc"].serve(local, protocol="grpc")
 
     def close(self, grace: float = 5.0) -> None:
         """Answer what is being asked for at most `grace` seconds, then let everything go. Containers go on."""

@@ -1,172 +1,101 @@
-"""boxshipd: the engine as a daemon, with containerd's command line."""
+"""boxshipd: the engine as a daemon, with containerd's command line.
 
-import argparse
-import contextlib
-import ctypes
-import faulthandler
-import gc
-import logging
-import os
-import signal
+What is imported here stays in memory as long as the daemon runs, so a plain start is read without a parser.
+"""
+
+import importlib.util
 import sys
-import threading
-from collections.abc import Callable, Sequence
+import types
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import boxship
-from boxship.daemon import builtins, config, listeners, locks, logs, notify, settings
-from boxship.wiring import graph, sections
 
-_log = logging.getLogger("boxshipd")
-_GRACE = 5.0  # seconds for calls that are being answered when we are told to go
-_GATHERING = 0.5  # seconds for clients to come back, before shims tell what happened while there was no daemon
+_SELDOM = ("calendar", "inspect", "locale", "textwrap", "tokenize")
+"""Modules that others import and look into seldom: `dataclasses` wants `inspect`, with `ast` and `dis` behind it, to
+describe a class that has no docstring; protobuf wants `calendar` for times, `subprocess` wants `locale` for text,
+`traceback` the rest. Together 1.7 MB."""
+
+_VALUES = {
+    **dict.fromkeys(("-c", "--config"), "config"),
+    **dict.fromkeys(("-l", "--log-level"), "log_level"),
+    **dict.fromkeys(("-a", "--address"), "address"),
+    "--root": "root",
+    "--state": "state",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The process. Returns its exit status."""
-    options = _parse(arguments)
-    try:
-        return int(options.run(options))
-    except (config.Refused, locks.Held, listeners.Refused, sections.BadValue, graph.Loop, Failed) as exc:
-        print(f"boxshipd: {exc}", file=sys.stderr)  # noqa: T201 - before and beside the log
-        return 1
-    except OSError as exc:
-        print(f"boxshipd: {exc.filename or 'boxshipd'}: {exc.strerror}", file=sys.stderr)  # noqa: T201 - as above
-        return 1
+    given = sys.argv[1:] if arguments is None else arguments
+    told: Mapping[str, str] | None = plain(given)
+    if told is None:
+        told = _parsed(given)
+    for name in _SELDOM:
+        _defer(name)
+    from boxship.daemon import commands
+
+    return commands.run(told)
 
 
-class Failed(Exception):
-    """The daemon cannot run; the message says why."""
+def plain(arguments: Sequence[str]) -> dict[str, str] | None:
+    """What options with values say, by name; None when there is anything else: a command, a flag, a mistake."""
+    told, rest = {}, list(arguments)
+    while rest:
+        word = rest.pop(0)
+        name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
+        if name not in _VALUES or not (equals or rest):
+            return None
+        if not equals:
+            value = rest.pop(0)
+            if value.startswith("-"):
+                return None
+        told[_VALUES[name]] = value
+    return told
 
 
-def serve(options: argparse.Namespace) -> int:
-    """Run until SIGTERM or SIGINT. Containers go on without us."""
-    loaded = _load(options)
-    told = loaded.settings
-    logs.start(told.debug.level, told.debug.format)
-    for warning in loaded.warnings:
-        _log.warning("%s", warning)
-    os.umask(0o077)
-    faulthandler.register(signal.SIGUSR1, all_threads=True)
-    stopping = _stop_signals()
-    with _running(told) as engine:
-        engine.listen_to_shims()
-        engine.listen_to_clients()
-        _settle()
-        _log.info("boxshipd successfully booted, serving on %s", told.grpc.address)
-        notify.tell("READY=1")
-        stopping.wait(_GATHERING)
-        engine.answer_shims()
-        stopping.wait()
-        notify.tell("STOPPING=1")
-        _log.info("stopping; containers go on")
-    return 0
+class _Deferred(types.ModuleType):
+    """A module that is executed when somebody looks into it. importlib's LazyLoader executes it on any `import`."""
+
+    def __getattr__(self, name: str) -> Any:
+        spec = self.__spec__
+        self.__class__ = types.ModuleType  # type: ignore[assignment]
+        assert spec is not None
+        assert spec.loader is not None
+        spec.loader.exec_module(self)
+        return getattr(self, name)
 
 
-@contextlib.contextmanager
-def _running(told: settings.Settings) -> Any:
-    from boxship.daemon import engine
-
-    _prepare(told)
-    try:
-        made = engine.Engine(told)
-    except engine.Incomplete as exc:
-        raise Failed(str(exc)) from exc
-    try:
-        yield made
-    finally:
-        made.close(_GRACE)
+def _defer(name: str) -> None:
+    """Have a module of the standard library executed when somebody looks into it."""
+    if name not in sys.modules and (spec := importlib.util.find_spec(name)) is not None:
+        module = importlib.util.module_from_spec(spec)
+        module.__class__ = _Deferred
+        sys.modules[name] = module
 
 
-def _prepare(told: settings.Settings) -> None:
-    """What a daemon does to itself before it has threads."""
-    if told.oom_score:
-        try:
-            with open("/proc/self/oom_score_adj", "w") as file:
-                file.write(str(told.oom_score))
-        except OSError as exc:
-            _log.warning("cannot set the OOM score to %d: %s", told.oom_score, exc.strerror)
-    for key, value in (
-        ("cgroup.path", told.cgroup.path),
-        ("metrics.address", told.metrics.address),
-        ("debug.address", told.debug.address),
-    ):
-        if value:
-            _log.warning("%s is set to %s, which is not supported yet", key, value)
-    for name in told.proxy_plugins:
-        _log.warning("proxy_plugins.%s is not supported yet, the plugin will not be there", name)
-    ours = {part.uri for part in builtins.BUILTINS}
-    for uri in told.plugins:
-        if uri not in ours:
-            _log.warning("settings of %s are ignored: there is no such plugin here", uri)
+def _parsed(arguments: Sequence[str]) -> Mapping[str, str]:
+    """The same by a parser, which also helps, and tells mistakes."""
+    import argparse
 
-
-def _stop_signals() -> threading.Event:
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    return stopping
-
-
-def _settle() -> None:
-    """What has been made until now stays: the collector need not look at it again, and forks share it."""
-    gc.collect()
-    gc.freeze()
-    with contextlib.suppress(AttributeError):  # not in every C library
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-def show_default(_options: argparse.Namespace) -> int:
-    return _show(settings.Settings())
-
-
-def show(options: argparse.Namespace) -> int:
-    return _show(_load(options).settings)
-
-
-def _show(told: settings.Settings) -> int:
-    """The settings with those of every part that can be imported."""
-    parts = {}
-    for builtin in builtins.BUILTINS:
-        with contextlib.suppress(ImportError, AttributeError):
-            registration = builtin.load()
-            if registration.config is not None:
-                parts[builtin.uri] = sections.read(registration.config, told.plugins.get(builtin.uri, {}), builtin.uri)
-    sys.stdout.write(config.document(told, parts))
-    return 0
-
-
-def _load(options: argparse.Namespace) -> config.Loaded:
-    said: dict[str, Any] = {}
-    for key in ("root", "state"):
-        if getattr(options, key):
-            said[key] = os.path.abspath(getattr(options, key))
-    if options.address:
-        said["grpc"] = {"address": options.address}
-    if options.log_level:
-        said["debug"] = {"level": options.log_level}
-    return config.load(options.config, builtins.uri_of, said)
-
-
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="boxshipd", description="The container runtime daemon of boxship.")
-    parser.add_argument("-c", "--config", metavar="PATH", help=f"configuration file (default {config.DEFAULT_PATH})")
+    default = "default /etc/boxship/config.toml"
+    parser.add_argument("-c", "--config", metavar="PATH", help=f"configuration file ({default})")
     parser.add_argument("-l", "--log-level", metavar="LEVEL", help="trace, debug, info, warn, error, fatal or panic")
     parser.add_argument("-a", "--address", metavar="PATH", help="unix socket that clients connect to")
     parser.add_argument("--root", metavar="PATH", help="folder for what lasts")
     parser.add_argument("--state", metavar="PATH", help="folder for what is gone after a reboot")
     parser.add_argument("-v", "--version", action="version", version=f"boxshipd {boxship.__version__}")
-    parser.set_defaults(run=serve)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    group = commands.add_parser("config", help="show the configuration")
-    shown = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add(shown, "default", "the built-in configuration", show_default)
-    _add(shown, "dump", "the configuration as the daemon understands it", show)
-    return parser.parse_args(arguments)
-
-
-def _add(commands: Any, name: str, words: str, run: Callable[[argparse.Namespace], int]) -> None:
-    commands.add_parser(name, help=words, description=f"Print {words}.").set_defaults(run=run)
+    shown = commands.add_parser("config", help="show the configuration").add_subparsers(
+        title="commands", metavar="COMMAND", required=True, dest="command"
+    )
+    for name, words in {
+        "default": "the built-in configuration",
+        "dump": "the configuration as the daemon understands it",
+    }.items():
+        shown.add_parser(name, help=words, description=f"Print {words}.")
+    return {key: value for key, value in vars(parser.parse_args(arguments)).items() if value is not None}
 
 
 if __name__ == "__main__":

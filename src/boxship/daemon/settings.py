@@ -53,6 +53,8 @@ class Debug:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
+    """`[metrics]`: read, and not supported yet."""
+
     address: str = ""
     grpc_histogram: bool = False
 

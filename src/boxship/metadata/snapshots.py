@@ -34,6 +34,8 @@ _Make = Callable[..., list[Mount]]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Row:
+    """A snapshot as the book has it."""
+
     key: str
     backend: str
     parent: str
@@ -304,6 +306,8 @@ class SnapshotsBook:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
+    """What to ask of the backend."""
+
     backend_key: str
     rebased: str
 

@@ -1,12 +1,12 @@
 """A shim, asked over its socket: containerd.task.v3.Task, or v2.Task for older ones."""
 
+import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from types import ModuleType
 from typing import Any
 
-from boxship.api import task_v2_pb2, task_v3_pb2
 from boxship.core import mounts, tasks
 from boxship.rpc import client, status
 from boxship.rpc.methods import Method
@@ -15,9 +15,6 @@ from boxship.terms.typed import TypedBytes
 from boxship.wire import errors as wire_errors
 from boxship.wire import methods, processes, shims, times, typed
 from boxship.wire import mounts as wire_mounts
-
-_EDITIONS: dict[int, ModuleType] = {2: task_v2_pb2, 3: task_v3_pb2}
-_TABLES = {number: methods.of(each.DESCRIPTOR.services_by_name["Task"]) for number, each in _EDITIONS.items()}
 
 
 class ShimProxy:
@@ -171,10 +168,20 @@ class ShimProxy:
         return result
 
 
+@functools.cache
+def _edition(version: int) -> tuple[ModuleType, dict[str, Method]]:
+    """The messages and methods of containerd.task.v2 or v3; most daemons meet one of them."""
+    if version == shims.NEWEST:
+        from boxship.api import task_v3_pb2 as edition
+    else:
+        from boxship.api import task_v2_pb2 as edition  # type: ignore[no-redef]
+    return edition, methods.of(edition.DESCRIPTOR.services_by_name["Task"])
+
+
 def _request(version: int, name: str, fields: Mapping[str, Any]) -> tuple[Method, Any]:
-    edition = _EDITIONS[version]
+    edition, table = _edition(version)
     descriptor = edition.DESCRIPTOR.services_by_name["Task"].methods_by_name[name].input_type
-    return _TABLES[version][name], getattr(edition, descriptor.name)(**fields)
+    return table[name], getattr(edition, descriptor.name)(**fields)
 
 
 def _io(io: tasks.IO) -> dict[str, Any]:

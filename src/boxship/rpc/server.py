@@ -36,6 +36,8 @@ Protocol = Literal["grpc", "ttrpc"]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
+    """What a server allows all its clients together."""
+
     connections: int = 4096  # open at a time; more are closed at once
     threads: int = 64  # for handlers that wait
     upload_threads: int = 192  # for calls that stream, either way

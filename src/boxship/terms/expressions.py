@@ -22,26 +22,36 @@ def parse(text: str) -> "Node":
 
 @dataclasses.dataclass(slots=True)
 class One:
+    """One character that passes a test."""
+
     test: charsets.Test
 
 
 @dataclasses.dataclass(slots=True)
 class At:
+    """A place between characters, such as the beginning."""
+
     kind: str
 
 
 @dataclasses.dataclass(slots=True)
 class Row:
+    """One after the other."""
+
     parts: list["Node"]
 
 
 @dataclasses.dataclass(slots=True)
 class Choice:
+    """One out of several."""
+
     ways: list["Node"]
 
 
 @dataclasses.dataclass(slots=True)
 class Repeat:
+    """The same some times over; None is without end."""
+
     part: "Node"
     least: int
     most: int | None

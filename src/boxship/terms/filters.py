@@ -19,8 +19,12 @@ import dataclasses
 import enum
 import functools
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from boxship.terms import errors, patterns
+from boxship.terms import errors
+
+if TYPE_CHECKING:
+    from boxship.terms import patterns
 
 Field = Callable[[Sequence[str]], str | None]
 """How a filter asks an object: a field path, answered with its value, or None when it is absent."""
@@ -35,6 +39,8 @@ class Operator(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Selector:
+    """One condition on one field."""
+
     path: tuple[str, ...]
     operator: Operator
     value: str = ""
@@ -83,7 +89,9 @@ def parse_all(texts: Iterable[str]) -> Filter:
 
 
 @functools.lru_cache(maxsize=64)
-def _pattern(text: str) -> patterns.Pattern | None:
+def _pattern(text: str) -> "patterns.Pattern | None":
+    from boxship.terms import patterns  # few filters hold an expression
+
     try:
         return patterns.Pattern(text)
     except errors.InvalidArgument:

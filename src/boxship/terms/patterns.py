@@ -108,18 +108,24 @@ def _holds(kind: str, before: str, after: str) -> bool:
 
 @dataclasses.dataclass(slots=True)
 class _Letter:
+    """Go on when the next character passes."""
+
     test: charsets.Test
     then: int
 
 
 @dataclasses.dataclass(slots=True)
 class _Edge:
+    """Go on when this is such a place."""
+
     kind: str
     then: int
 
 
 @dataclasses.dataclass(slots=True)
 class _Fork:
+    """Go on in several ways."""
+
     ways: list[int]
 
 

@@ -3,6 +3,7 @@
 The same table serves gRPC and ttrpc, and both ends of either.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -43,41 +44,48 @@ def _handler(method: methods.Method, function: Callable[..., Any]) -> methods.Ha
 
 
 def _method(service: str, rpc: Any) -> methods.Method:
-    request, response = pool.message_class(rpc.input_type), pool.message_class(rpc.output_type)
     return methods.Method(
         service=service,
         name=rpc.name,
-        encode_request=_encoder(request),
-        decode_request=_decoder(request),
-        encode_response=_encoder(response),
-        decode_response=_decoder(response),
+        encode_request=_encoder(rpc.input_type),
+        decode_request=_decoder(rpc.input_type),
+        encode_response=_encoder(rpc.output_type),
+        decode_response=_decoder(rpc.output_type),
         streams_requests=rpc.client_streaming,
         streams_responses=rpc.server_streaming,
     )
 
 
-def _encoder(kind: type[message.Message]) -> Callable[[Any], bytes]:
+@functools.cache
+def _encoder(described: descriptor.Descriptor) -> Callable[[Any], bytes]:
     """Raises TypeError for any other kind of message: its bytes would be read as something that nobody said."""
-    serialize = kind.SerializeToString
 
     def encode(value: Any) -> bytes:
-        if type(value) is not kind:
-            raise TypeError(f"{kind.DESCRIPTOR.full_name} expected, not {_name(value)}")
-        return serialize(value)
+        if getattr(value, "DESCRIPTOR", None) is not described:
+            raise TypeError(f"{described.full_name} expected, not {_name(value)}")
+        serialized: bytes = value.SerializeToString()
+        return serialized
 
     return encode
 
 
-def _decoder(kind: type[message.Message]) -> Callable[[bytes], Any]:
-    """Raises status.Status with INTERNAL, as grpc-go and ttrpc do, for bytes which are no message of this kind."""
-    parse = kind.FromString
+@functools.cache
+def _decoder(described: descriptor.Descriptor) -> Callable[[bytes], Any]:
+    """Raises status.Status with INTERNAL, as grpc-go and ttrpc do, for bytes which are no message of this kind.
+
+    The class is made with the first message: a process meets few of all there are.
+    """
+    parse: Callable[[bytes], Any] | None = None
 
     def decode(data: bytes) -> Any:
+        nonlocal parse
+        if parse is None:
+            parse = pool.message_class(described).FromString
         try:
             return parse(data)
         except (message.DecodeError, UnicodeDecodeError) as error:  # the latter from protobuf without its C core
             raise status.Status(
-                status.Code.INTERNAL, f"{kind.DESCRIPTOR.full_name} cannot be read from {len(data)} bytes: {error}"
+                status.Code.INTERNAL, f"{described.full_name} cannot be read from {len(data)} bytes: {error}"
             ) from error
 
     return decode

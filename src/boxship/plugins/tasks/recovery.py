@@ -32,6 +32,8 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Loader:
+    """Takes over the tasks of bundles, one at a time."""
+
     launcher: Callable[[Bundle], launching.Launcher]
     is_wanted: Callable[[Bundle], bool]
     on_death: Callable[[Running], None]

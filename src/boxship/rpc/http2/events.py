@@ -60,6 +60,8 @@ class GoingAway:
 
 @dataclasses.dataclass(slots=True)
 class Pong:
+    """The peer has answered our PING."""
+
     payload: bytes
 
 

@@ -17,6 +17,8 @@ _NOTHING: Mapping[str, tuple[str, ...]] = {}
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
+    """The head of a call, with its only or first message."""
+
     service: str
     method: str
     payload: bytes
@@ -26,6 +28,8 @@ class Request:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
+    """The answer of a call, or its last one."""
+
     payload: bytes
     status: status.Status | None = None  # None when the call ended well
 

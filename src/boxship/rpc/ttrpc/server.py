@@ -12,6 +12,7 @@ A unary call is answered by `respond` or `fail`. A method that streams its answe
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 
 from boxship.rpc import status
 from boxship.rpc.ttrpc import envelopes, fields, frames
@@ -47,6 +48,26 @@ class ServerConnection:
         self._open: dict[int, bool] = {}  # stream -> whether the client may still send
         self._last = 0
         self._stream_limit = stream_limit
+
+    @property
+    def greeted(self) -> bool:
+        """Whether the client has ever begun a call."""
+        return self._last > 0
+
+    @property
+    def last(self) -> int:
+        """The highest stream that the client has opened; 0 before its first call."""
+        return self._last
+
+    @property
+    def idle(self) -> bool:
+        """Whether neither side is in the middle of a message."""
+        return self.reader.idle and not self._out
+
+    def restore(self, last: int, streams: Iterable[int]) -> None:
+        """Go on with the connection of another process: streams up to `last` are used up, but these await answers."""
+        self._last = last
+        self._open = dict.fromkeys(streams, False)
 
     def receive(self, data: bytes) -> list[Request | Data]:
         """The events in these bytes. What breaks the protocol is answered to the stream which did, as Go does it."""
@@ -86,11 +107,6 @@ class ServerConnection:
         """The end of streamed answers."""
         if self._open.pop(stream, None) is not None:
             self._send(stream, frames.DATA, frames.REMOTE_CLOSED | frames.NO_DATA, b"")
-
-    @property
-    def greeted(self) -> bool:
-        """Whether the client has ever begun a call."""
-        return self._last > 0
 
     def take(self) -> bytes:
         """What is to be sent now."""

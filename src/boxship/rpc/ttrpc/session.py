@@ -16,6 +16,8 @@ _QUEUE_LIMIT = 16 << 20  # bytes of messages which handlers have not taken, on o
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
+    """What a request says before its message."""
+
     route: Any
     metadata: calls.Metadata
     timeout: float | None  # seconds
