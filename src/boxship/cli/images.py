@@ -1,5 +1,7 @@
 """`boxship images`"""
 
+import re
+
 import click
 
 from boxship.cli import output
@@ -7,15 +9,20 @@ from boxship.cli.session import Session
 from boxship.core import images
 from boxship.terms import errors
 
+_OPERATOR = re.compile(r"==|!=|~=")
+
 
 @click.command("images")
 @click.option("-q", "--quiet", is_flag=True, help="Only names.")
-@click.argument("filters", nargs=-1)
+@click.argument("filters", metavar="[NAME|FILTER]...", nargs=-1)
 @output.format_option
 @click.pass_obj
 def command(session: Session, quiet: bool, filters: tuple[str, ...], style: str) -> None:
     """List images."""
-    found = session.client.images.list(filters)
+    names = [text for text in filters if not _OPERATOR.search(text)]
+    found = session.client.images.list([text for text in filters if text not in names])
+    if names:
+        found = [each for each in found if any(_is_called(each, name) for name in names)]
     if quiet:
         for each in found:
             session.around.print(each.name)
@@ -23,6 +30,15 @@ def command(session: Session, quiet: bool, filters: tuple[str, ...], style: str)
     rows = [_row(session, each, plain=style == "json") for each in found]
     columns = {"name": "NAME", "digest": "DIGEST", "platforms": "PLATFORMS", "size": "SIZE", "created": "UPDATED"}
     output.show(session.around, rows, columns, style)
+
+
+def _is_called(image: images.Image, name: str) -> bool:
+    """Whether a person would call it so: in full, or without registry or tag."""
+    return any(full == name or full.startswith((f"{name}:", f"{name}@")) for full in (image.name, _short(image.name)))
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("docker.io/library/").removeprefix("docker.io/")
 
 
 def _row(session: Session, image: images.Image, *, plain: bool) -> output.Row:
@@ -42,7 +58,7 @@ def _row(session: Session, image: images.Image, *, plain: bool) -> output.Row:
             "labels": dict(image.labels),
         }
     return {
-        "name": image.name.removeprefix("docker.io/library/").removeprefix("docker.io/"),
+        "name": _short(image.name),
         "digest": image.target.digest[7:19],
         "platforms": ",".join(platforms),
         "size": output.size(size),

@@ -41,14 +41,20 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click's, but a wrong name names the nearest right ones."""
+        """As click's, but a wrong name names the right one."""
         if args and args[0] not in self.entries and not args[0].startswith("-"):
-            import difflib
-
-            near = difflib.get_close_matches(args[0], self.entries, n=3)
-            hint = f" Did you mean {' or '.join(near)}?" if near else ""
-            ctx.fail(f"there is no command {args[0]!r}.{hint}")
+            ctx.fail(f"there is no command {args[0]!r}{self._hint(args[0])}")
         return super().resolve_command(ctx, args)
+
+    def _hint(self, name: str) -> str:
+        import difflib
+
+        from boxship.cli import strangers
+
+        if name in strangers.COMMANDS:
+            return f": {strangers.COMMANDS[name]}"
+        near = difflib.get_close_matches(name, self.entries, n=3)
+        return f". Did you mean {' or '.join(near)}?" if near else ""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for section in dict.fromkeys(entry.section for entry in self.entries.values()):

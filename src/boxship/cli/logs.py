@@ -7,7 +7,7 @@ from boxship.cli.session import Session
 
 @click.command("logs", epilog="Example: boxship logs -f --tail 20 web")
 @click.option("-f", "--follow", is_flag=True, help="Go on until it ends.")
-@click.option("--tail", type=click.IntRange(min=0), metavar="LINES", help="Only the last lines.")
+@click.option("-n", "--tail", type=click.IntRange(min=0), metavar="LINES", help="Only the last lines.")
 @click.argument("container")
 @click.pass_obj
 def command(session: Session, follow: bool, tail: int | None, container: str) -> None:

@@ -157,8 +157,12 @@ def run(arguments: Sequence[str], around: world.World) -> int:
 
 
 def _misused(exc: click.UsageError, around: world.World) -> int:
+    from boxship.cli import strangers
+
     path = exc.ctx.command_path if exc.ctx else "boxship"
-    text = exc.format_message().removeprefix("Error: ").rstrip(".")
+    text = exc.format_message().rstrip(".")
+    if isinstance(exc, click.NoSuchOption) and exc.option_name in strangers.OPTIONS:
+        text = f"no such option {exc.option_name!r}: {strangers.OPTIONS[exc.option_name]}"
     around.say(f"{path}: {text[:1].lower()}{text[1:]}")
     around.say(f"  `{path} --help` shows what it takes")
     return _EXIT_CODE_IS_THE_CONTAINERS.get(path, exc.exit_code)

@@ -92,8 +92,10 @@ def filters(given: Sequence[str], short: Mapping[str, str]) -> list[str]:
     Args:
         given: what was written; what is no `KEY=VALUE` of `short` is a filter already.
         short: containerd's field by key; it must be equal, or for a `~` at its end contain the value.
+
+    All of the short ones must match, as in Docker; of containerd's one.
     """
-    found = []
+    found, native = [], []
     for text in given:
         key, equals, value = text.partition("=")
         if key == "label" and equals and not value.startswith("="):
@@ -105,8 +107,9 @@ def filters(given: Sequence[str], short: Mapping[str, str]) -> list[str]:
                 f"{field[:-1]}~={_quoted(re.escape(value))}" if field.endswith("~") else f"{field}=={_quoted(value)}"
             )
         else:
-            found.append(text)
-    return found
+            native.append(text)
+    both = ",".join(found)
+    return [f"{text},{both}" for text in native] if both and native else native or ([both] if both else [])
 
 
 def _quoted(text: str) -> str:

@@ -13,6 +13,8 @@ from boxship.terms.typed import TypedBytes
 RUNTIME = "io.containerd.runc.v2"
 PROFILE_LIMIT = 1 << 20
 """Bytes of a seccomp profile."""
+LEAST_MEMORY = 6 << 20
+LEAST_CPUS = 0.01
 _NETWORKS = ("none", "host")
 _HOST_FILES = ("/etc/hosts", "/etc/resolv.conf")
 
@@ -27,7 +29,8 @@ class Options(TypedDict, total=False):
         user: as in an image: `name`, `uid`, `name:group`, ...
         hostname: the container's id without it.
         mounts: see `mount_of` and `volume`.
-        memory: bytes. cpus: number of processors. pids_limit: processes, -1 for any number.
+        memory: bytes, 6 MiB at least. cpus: number of processors, 0.01 at least. pids_limit: processes; 0 in any of
+            them, or -1 processes, means no limit.
         read_only: the root file system cannot be written.
         network: "none" (a network namespace of its own, with loopback only) or "host".
         entrypoint: instead of the image's; its command is then not used either. Empty: none.
@@ -92,7 +95,7 @@ def spec(
     specs.set_hostname(made, wished.get("hostname") or id)
     _share(made, wished.get("network", "none"))
     specs.add_mounts(made, wished.get("mounts", ()))
-    specs.limit(made, memory=wished.get("memory"), cpus=wished.get("cpus"), pids=wished.get("pids_limit"))
+    _limit(made, wished)
     if wished.get("read_only"):
         specs.set_read_only(made)
     _secure(made, wished)
@@ -144,10 +147,19 @@ def volume(text: str) -> mounts.Mount:
     source, *rest = text.split(":")
     if not source.startswith("/") or len(rest) not in {1, 2} or not rest[0].startswith("/"):
         raise errors.InvalidArgument(f"volume {text!r}: it must look like /here:/there or /here:/there:ro")
+    if unknown := set(rest[1].split(",") if len(rest) == 2 else ()) - _VOLUME_OPTIONS:
+        raise errors.InvalidArgument(
+            f"volume {text!r}: {min(unknown)!r} is not understood; {', '.join(sorted(_VOLUME_OPTIONS - {''}))} are"
+        )
     wanted = [option for option in (rest[1].split(",") if len(rest) == 2 else []) if option]
     if not {"ro", "rw"} & set(wanted):
         wanted.append("rw")
     return mounts.Mount(type="bind", source=source, target=rest[0], options=("rbind", *wanted))
+
+
+_VOLUME_OPTIONS = frozenset({
+    "", "ro", "rw", "rbind", "bind", "private", "rprivate", "shared", "rshared", "slave", "rslave", "noexec", "nosuid", "nodev",
+})  # fmt: skip
 
 
 def mount_of(text: str) -> mounts.Mount:
@@ -192,6 +204,17 @@ def _size(process: dict[str, Any], wanted: tuple[int, int] | None) -> None:
 def _inside(folder: str) -> str:
     """An image's working folder; a relative one counts from the root."""
     return folder if not folder or folder.startswith("/") else f"/{folder}"
+
+
+def _limit(made: specs.Spec, wished: Options) -> None:
+    memory, cpus, pids = (wished.get("memory") or None, wished.get("cpus") or None, wished.get("pids_limit"))
+    if memory is not None and memory < LEAST_MEMORY:
+        raise errors.InvalidArgument(
+            f"memory limit of {memory} bytes: nothing starts with less than {LEAST_MEMORY} (6m)"
+        )
+    if cpus is not None and cpus < LEAST_CPUS:
+        raise errors.InvalidArgument(f"{cpus} processors: it must be {LEAST_CPUS} at least, or 0 for no limit")
+    specs.limit(made, memory=memory, cpus=cpus, pids=-1 if pids == 0 else pids)
 
 
 def _share(made: specs.Spec, network: str) -> None:

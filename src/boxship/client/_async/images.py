@@ -120,7 +120,7 @@ class AsyncImages:
         try:
             return await self._names.get(full)
         except errors.NotFound:
-            raise errors.NotFound(f"image {name!r} (as {full}) is not here; pull it first") from None
+            raise errors.NotFound(f"image {name!r} (as {full})") from None
 
     async def list(self, filters: Sequence[str] = ()) -> Sequence[images.Image]:
         """Images that match any of the filters, in order of names."""
@@ -212,7 +212,7 @@ class AsyncImages:
                 self._configs.clear()
             config = await graphs.config(self._content, found)
             if config.platform.architecture and not matcher.matches(config.platform):
-                raise errors.NotFound(f"image {image.name} is for {config.platform}; for {matcher.wanted[0]} it is")
+                raise errors.NotFound(f"image {image.name} is for {config.platform}; one for {matcher.wanted[0]}")
             self._configs[key] = config
         return self._configs[key]
 

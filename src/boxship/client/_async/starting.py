@@ -92,7 +92,7 @@ class AsyncStarter:
             await self._tasks.create(self._id, rootfs=rootfs, io=io)
         except errors.AlreadyExists:
             if (await self._tasks.get(self._id)).status is not tasks.Status.STOPPED:
-                raise errors.AlreadyExists(f"container {self._id} runs already: its task") from None
+                raise errors.AlreadyExists(f"container {self._id} runs: its task") from None
             await self._tasks.delete(self._id)
             await self._tasks.create(self._id, rootfs=rootfs, io=io)
 

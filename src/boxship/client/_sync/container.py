@@ -230,10 +230,12 @@ class Container:
         """Raises NotFound when it does not run."""
         from boxship.wire import metrics as wire_metrics
 
+        if (state := self.status()).status not in _ALIVE:
+            raise errors.NotFound(f"container {self.id} does not run (it is {state.status.name.lower()}): its task")
         for metric in self._tasks.metrics([f"id=={self.id}"]):
             if metric.id == self.id:
                 return wire_metrics.stats(metric)
-        raise errors.NotFound(f"container {self.id} does not run: its task")
+        raise errors.NotFound(f"container {self.id} does not tell: its numbers")
 
     def processes(self) -> Sequence[tasks.ProcessInfo]:
         """Raises NotFound when it does not run."""

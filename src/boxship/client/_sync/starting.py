@@ -93,7 +93,7 @@ class Starter:
             self._tasks.create(self._id, rootfs=rootfs, io=io)
         except errors.AlreadyExists:
             if (self._tasks.get(self._id)).status is not tasks.Status.STOPPED:
-                raise errors.AlreadyExists(f"container {self._id} runs already: its task") from None
+                raise errors.AlreadyExists(f"container {self._id} runs: its task") from None
             self._tasks.delete(self._id)
             self._tasks.create(self._id, rootfs=rootfs, io=io)
 
