@@ -20,6 +20,8 @@ MAPS = b"M"
 CHILD = b"P"
 LISTENER = b"L"
 GO = b"G"
+DIED = "init-died"
+"""The step of the fault that says: the other end went away without a word."""
 
 
 class Channel:
@@ -69,6 +71,6 @@ class Channel:
             elif found == kind:
                 return content, descriptors
             elif found == b"":
-                raise errors.Fault("container init died before it was ready", step="init")
+                raise errors.Fault("container init died before it was ready", step=DIED)
             else:
                 raise errors.Fault(f"container init said {found!r} out of turn", step="init")

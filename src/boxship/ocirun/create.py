@@ -46,9 +46,23 @@ def create(
     _check_descriptors(preserve_fds)
     with contextlib.ExitStack() as undo:
         cgroup = _make_cgroup(made, tree, undo, warn)
-        box = _bear(made, spec, bundle, cgroup, stdio, preserve_fds, not no_new_keyring, fifo, warn, undo)
+        try:
+            box = _bear(made, spec, bundle, cgroup, stdio, preserve_fds, not no_new_keyring, fifo, warn, undo)
+        except errors.Fault as fault:
+            if fault.step == channels.DIED and _ran_out_of_memory(cgroup):
+                message = "container init was OOM-killed (memory limit too low?)"
+                raise errors.Fault(message, step=fault.step) from None
+            raise
         undo.pop_all()
     return box
+
+
+def _ran_out_of_memory(cgroup: cgroups.Cgroup) -> bool:
+    try:
+        found = cgroup.statistics()
+    except OSError:
+        return False
+    return any(found.get(kind, {}).get("oom_kill", 0) for kind in ("memory_oom_control", "memory_events"))
 
 
 def _check_descriptors(count: int) -> None:

@@ -147,7 +147,7 @@ class NewMount:
 
     def describe(self) -> str:
         data = f" with {self.options.data}" if self.options.data else ""
-        return f'mount "{self.type}" to rootfs at "{self.destination}"{data}'
+        return f'mount "{self.source or self.type}" to rootfs at "{self.destination}"{data}'
 
     def _target(self, stage: Stage) -> int:
         if self.plain:
