@@ -17,6 +17,8 @@ MACHINE = os.uname().machine
 _COLUMN = {"x86_64": 0, "aarch64": 1}.get(MACHINE, 0)
 
 _NUMBERS: dict[str, tuple[int, int]] = {
+    "clone": (56, 220),
+    "prctl": (157, 167),
     "capget": (125, 90),
     "capset": (126, 91),
     "pivot_root": (155, 41),

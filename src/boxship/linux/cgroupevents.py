@@ -6,7 +6,6 @@ Version 1: an eventfd registered in cgroup.event_control; version 2: inotify on 
 import contextlib
 import ctypes
 import os
-from collections.abc import Callable
 
 from boxship.linux import calls, cgroupfiles
 
@@ -21,11 +20,16 @@ _inotify_add_watch = calls.function("inotify_add_watch", ctypes.c_int, ctypes.c_
 class OomWatch:
     """Readable in select or poll whenever `read` may have news. Closing it is the caller's."""
 
-    def __init__(self, descriptor: int, total: Callable[[], int], *others: int) -> None:
+    def __init__(self, descriptor: int, file: str, *others: int, seen: int | None = None) -> None:
+        """`file` holds the number of kills so far, of which `seen` were told of."""
         self._descriptor = descriptor
         self._others = others
-        self._total = total
-        self._seen = total()
+        self._file = file
+        self._seen = self._total() if seen is None else seen
+
+    def state(self) -> list[int]:
+        """For `restore`, with the descriptors left open: what was seen, and them."""
+        return [self._seen, self._descriptor, *self._others]
 
     def fileno(self) -> int:
         return self._descriptor
@@ -42,6 +46,9 @@ class OomWatch:
         for descriptor in (self._descriptor, *self._others):
             os.close(descriptor)
 
+    def _total(self) -> int:
+        return cgroupfiles.pairs(cgroupfiles.read(self._file)).get("oom_kill", 0)
+
 
 def watch_unified(folder: str) -> OomWatch:
     """Of a version 2 group; raises OSError."""
@@ -52,7 +59,7 @@ def watch_unified(folder: str) -> OomWatch:
     except OSError:
         os.close(descriptor)
         raise
-    return OomWatch(descriptor, lambda: cgroupfiles.pairs(cgroupfiles.read(events)).get("oom_kill", 0))
+    return OomWatch(descriptor, events)
 
 
 def watch_legacy(folder: str) -> OomWatch:
@@ -66,4 +73,12 @@ def watch_legacy(folder: str) -> OomWatch:
         os.close(event)
         os.close(control)
         raise
-    return OomWatch(event, lambda: cgroupfiles.pairs(cgroupfiles.read(control_path)).get("oom_kill", 0), control)
+    return OomWatch(event, control_path, control)
+
+
+def restore(folder: str, state: list[int]) -> OomWatch:
+    """The watch of a state, on the group that it was of."""
+    seen, descriptor, *others = state
+    # only version 1 needs a second descriptor
+    file = "memory.oom_control" if others else "memory.events"
+    return OomWatch(descriptor, os.path.join(folder, file), *others, seen=seen)

@@ -140,11 +140,16 @@ class Cgroup:
             return {"version": 2, **cgroupstats2.read(self.paths[UNIFIED])}
         return {"version": 1, **cgroupstats1.read(self.paths)}
 
-    def oom_watch(self) -> OomWatch:
-        """Tells of processes that died for lack of memory; raises OSError with ENOENT without a memory controller."""
+    def oom_watch(self, state: list[int] | None = None) -> OomWatch:
+        """Tells of processes that died for lack of memory; raises OSError with ENOENT without a memory controller.
+
+        `state`: of a former one, which this one goes on from.
+        """
         folder = self.folder("memory")
         if folder is None:
             raise calls.error("oom watch: no memory controller", self._main, errno.ENOENT)
+        if state is not None:
+            return cgroupevents.restore(folder, state)
         if self.version == 2:
             return cgroupevents.watch_unified(folder)
         return cgroupevents.watch_legacy(folder)

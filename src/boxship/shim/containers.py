@@ -6,11 +6,12 @@ The words of refusals are containerd-shim-runc-v2's; clients compare them.
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from boxship.linux import cgroupevents
-from boxship.shim import later, leftovers, loop, rootfs, runtimes, stdio
+from boxship.shim import later, leftovers, loop, processes, reaping, rootfs, runtimes, stdio
 from boxship.shim.processes import Process, Status
 from boxship.terms import errors
 
@@ -23,26 +24,26 @@ class Container:
 
     def __init__(
         self,
-        id: str,
-        bundle: str,
+        plan: Mapping[str, Any],
         *,
         events: loop.Loop,
-        children: loop.Children,
+        children: reaping.Children,
         runtime: runtimes.Runtime,
         owner: stdio.Owner,
-        mounted: bool,
         ended: Ended,
     ) -> None:
         """Args:
 
-        mounted: whether we mounted its root file system.
+        plan: of JSON's types; `id`, `bundle`, `mounted` (whether we mounted its root file system) and what else is
+            to come back with its `state`.
         ended: told of each process that has ended, the init last.
         """
-        self.id, self.bundle = id, bundle
+        self.id, self.bundle = plan["id"], plan["bundle"]
         self._loop, self._children, self._runtime, self._owner = events, children, runtime, owner
-        self._mounted, self._ended = mounted, ended
-        self._init_exit: int | None = None
+        self._plan, self._ended = plan, ended
+        self._init_exit: tuple[int, int] | None = None  # status and time
         self._oom: cgroupevents.OomWatch | None = None
+        self._oom_state: list[int] | None = None
         self._look_at_memory: Callable[[], None] = lambda: None
         self.init = Process("", stdio.Names())
         self.execs: dict[str, Process] = {}
@@ -55,12 +56,35 @@ class Container:
         with open(os.path.join(self.bundle, "init.pid"), "w", encoding="ascii") as file:
             file.write(str(self.init.pid))
 
+    def state(self) -> dict[str, Any]:
+        """For `restore`, with our descriptors left open."""
+        return {
+            "plan": self._plan,
+            "init": self.init.state(),
+            "init_exit": self._init_exit,
+            "execs": [process.state() for process in self.execs.values()],
+            "specs": self._specs,
+            "oom": self._oom and self._oom.state(),
+            "runtime": self._runtime.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Instead of `create`: go on where others stopped."""
+        self._runtime.restore(state["runtime"])
+        self._init_exit, self._oom_state = state["init_exit"], state["oom"]
+        self._specs = dict(state["specs"])
+        self.init, *execs = [processes.restored(each, self._streams) for each in (state["init"], *state["execs"])]
+        self.execs = {each.id: each for each in execs}
+        for each in (self.init, *execs):
+            if each.pid and each.status is not Status.STOPPED:
+                self._watch(each)
+
     def watch_memory(self, told: Callable[[], None]) -> None:
         """Call `told` whenever the kernel kills for lack of memory. Without a memory controller there is nothing."""
         if self._runtime.cgroup is None:
             return
         try:
-            watch = self._runtime.cgroup.oom_watch()
+            watch = self._runtime.cgroup.oom_watch(self._oom_state)
         except OSError:
             return
         self._oom = watch
@@ -96,7 +120,7 @@ class Container:
         if process is self.init:
             self._runtime.start()
         else:
-            spec, terminal = self._specs[process.id], process.names.terminal
+            spec, terminal = self._specs.pop(process.id), process.names.terminal
             self._launch(process, lambda given: self._runtime.execute(spec, given, terminal=terminal))
         if process.status is Status.CREATED:
             process.status = Status.RUNNING
@@ -206,12 +230,13 @@ class Container:
             self._unmount()
 
     def _unmount(self) -> None:
-        if self._mounted:
+        if self._plan["mounted"]:
             rootfs.unmount(os.path.join(self.bundle, "rootfs"))
 
     def _launch(self, process: Process, launch: Callable[[runtimes.Given], runtimes.Started]) -> None:
+        streams = self._streams(process.names)
         try:
-            streams = stdio.Streams(self._loop, self._children, process.names, self._owner)
+            streams.open()
         except (errors.Error, OSError) as error:
             raise errors.Unknown(f"failed to create init process I/O: {error}") from error
         try:
@@ -219,19 +244,25 @@ class Container:
         except BaseException:
             streams.close()
             if process is not self.init:
-                process.ended(255)
+                process.ended(255, time.time_ns())
             raise
         process.pid, process.streams = started.pid, streams
         streams.begin(started.console)
-        self._children.watch(started.pid, lambda status: self._child_ended(process, status))
+        self._watch(process)
 
-    def _child_ended(self, process: Process, status: int) -> None:
+    def _streams(self, names: stdio.Names) -> stdio.Streams:
+        return stdio.Streams(self._loop, self._children, names, self._owner)
+
+    def _watch(self, process: Process) -> None:
+        self._children.watch(process.pid, lambda status, at: self._child_ended(process, status, at))
+
+    def _child_ended(self, process: Process, status: int, at: int) -> None:
         if process is not self.init:
-            self._process_ended(process, status)
+            self._process_ended(process, status, at)
             if self._init_exit is not None:
                 self._init_ended_if_last()
             return
-        self._init_exit = status
+        self._init_exit = (status, at)
         if self._runtime.shares_pids:
             with contextlib.suppress(errors.Error, OSError):
                 self._runtime.kill(signal.SIGKILL, everyone=True)
@@ -241,13 +272,13 @@ class Container:
         """The end of the init is told after the ends of all others."""
         running = any(process.pid and process.status is not Status.STOPPED for process in self.execs.values())
         if not running and self._init_exit is not None and self.init.status is not Status.STOPPED:
-            self._process_ended(self.init, self._init_exit)
+            self._process_ended(self.init, *self._init_exit)
 
-    def _process_ended(self, process: Process, status: int) -> None:
-        process.ended(status)
+    def _process_ended(self, process: Process, status: int, at: int) -> None:
+        process.ended(status, at)
         if process is self.init:
             with contextlib.suppress(OSError):
-                leftovers.note_exit(self.bundle, status, process.exited_at or 0)
+                leftovers.note_exit(self.bundle, status, at)
         self._ended(self, process)
 
     def _kill_exec(self, process: Process, number: int) -> None:

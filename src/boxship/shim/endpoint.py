@@ -4,11 +4,11 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from boxship.rpc import methods, status
-from boxship.rpc.ttrpc import server
+from boxship.rpc.ttrpc import envelopes, server
 from boxship.shim import later, loop
 from boxship.wire import errors as wire_errors
 
@@ -16,6 +16,7 @@ _log = logging.getLogger(__name__)
 READ_SIZE = 64 * 1024
 UNSENT_LIMIT = 32 << 20  # a client that asks and does not read is let go
 CONNECTION_LIMIT = 1024
+_WAIT = "Wait"  # the call that may take as long as the container lives, and may be made again
 _NO_CALL: Any = None  # our handlers look at the request alone
 
 
@@ -29,6 +30,22 @@ class Endpoint:
         self._connections: set[Connection] = set()
         listener.setblocking(False)
         events.watch(listener.fileno(), loop.IN, self._accept)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no call is under way but those that wait for an end."""
+        return all(connection.idle for connection in self._connections)
+
+    def state(self) -> list[Any]:
+        """For `restore`, when idle and with our descriptors left open."""
+        return [connection.state() for connection in self._connections]
+
+    def restore(self, state: list[Any]) -> None:
+        for each in state:
+            accepted = socket.socket(fileno=each["socket"])
+            connection = Connection(self._loop, accepted, self._handle, self._connections.discard)
+            self._connections.add(connection)
+            connection.restore(each)
 
     def refuse(self) -> None:
         """Let nobody new in."""
@@ -76,9 +93,26 @@ class Connection:
         self._loop, self._socket, self._handle, self._gone = events, accepted, handle, gone
         self._protocol = server.ServerConnection()
         self._unsent = b""
-        self._pending: set[later.Later] = set()
+        self._pending: dict[int, tuple[later.Later, envelopes.Request]] = {}  # by stream
         accepted.setblocking(False)
         events.watch(accepted.fileno(), loop.IN, self._ready)
+
+    @property
+    def idle(self) -> bool:
+        waits = all(asked.method == _WAIT for _, asked in self._pending.values())
+        return waits and not self._unsent and self._protocol.idle
+
+    def state(self) -> dict[str, Any]:
+        waits = [(stream, asked.service, asked.payload.hex()) for stream, (_, asked) in self._pending.items()]
+        return {"socket": self._socket.fileno(), "last": self._protocol.last, "waits": waits}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on with a connection of others; who waits, waits anew."""
+        self._protocol.restore(state["last"], [stream for stream, _, _ in state["waits"]])
+        for stream, service, payload in state["waits"]:
+            asked = envelopes.Request(service=service, method=_WAIT, payload=bytes.fromhex(payload))
+            self._answer(server.Request(stream=stream, envelope=asked, closed=True))
+        self._flush_or_close()
 
     def close(self) -> None:
         """Send what the socket takes, and part."""
@@ -87,7 +121,7 @@ class Connection:
                 self._socket.send(self._unsent, socket.MSG_NOSIGNAL)
             self._loop.unwatch(self._socket.fileno())
             self._socket.close()
-            for pending in self._pending:
+            for pending, _ in self._pending.values():
                 pending.abandoned = True
             self._gone(self)
 
@@ -121,10 +155,10 @@ class Connection:
             self._protocol.respond(stream, answer)
             return
         pending, encode = answer
-        self._pending.add(pending)
+        self._pending[stream] = (pending, request.envelope)
 
         def decided(message: Any, error: Exception | None) -> None:
-            self._pending.discard(pending)
+            self._pending.pop(stream, None)
             if error is not None:
                 self._protocol.fail(stream, wire_errors.to_status(error))
             else:

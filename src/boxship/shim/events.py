@@ -43,6 +43,10 @@ class Publisher:
         self._timer: loop.Timer | None = None
         self._flushed: Callable[[], None] | None = None
 
+    @property
+    def idle(self) -> bool:
+        return not self._queue
+
     def publish(self, topic: str, event: Any) -> None:
         """Queue an event. When the queue is full the oldest one is lost, and the log says so."""
         if not self._address:

@@ -40,6 +40,7 @@ class OwnRuntime:
         self._filters = filters
         self._systemd_cgroup, self._no_pivot, self._no_new_keyring = systemd_cgroup, no_pivot, no_new_keyring
         self._made: container.Container | None = None
+        self._facts: dict[str, Any] = {}  # what `create` reported, and the descriptor of the init
 
     @property
     def cgroup(self) -> cgroups.Cgroup | None:
@@ -47,7 +48,7 @@ class OwnRuntime:
 
     @property
     def shares_pids(self) -> bool:
-        return specs.shares_pids(self._container.spec)
+        return specs.shares_pids(self._box.spec)
 
     def create(self, given: runtimes.Given, *, terminal: bool) -> runtimes.Started:
         def work() -> tuple[dict[str, Any], list[int]]:
@@ -80,30 +81,44 @@ class OwnRuntime:
             return facts, fds if made.console is None else [*fds, made.console]
 
         with _failing("create"):
-            facts, fds = hands.lend(work)
-        self._made = self._container_of(facts, fds)
-        return runtimes.Started(pid=self._made.pid, console=self._made.console)
+            facts, (pidfd, letters, *console) = hands.lend(work)
+        self._facts = {**facts, "pidfd": pidfd}
+        self._made = self._container(letters)
+        return runtimes.Started(pid=self._made.pid, console=console[0] if console else None)
 
-    def _container_of(self, facts: Mapping[str, Any], fds: list[int]) -> container.Container:
+    def state(self) -> dict[str, Any]:
+        if self._made is None:
+            return {}
+        letters = self._made.letters
+        return {**self._facts, "letters": None if letters is None else letters.fileno()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        if state:
+            self._facts = {name: value for name, value in state.items() if name != "letters"}
+            self._made = self._container(state["letters"])
+
+    def _container(self, letters: int | None) -> container.Container:
+        """`letters`: the channel to the init, until it has executed."""
+        facts = self._facts
         return container.Container(
             id=self._id,
             bundle=self._bundle,
             rootfs=facts["rootfs"],
             spec=facts["outline"],
             pid=facts["pid"],
-            pidfd=fds[0],
-            letters=channel.Channel(socket.socket(fileno=fds[1])),
-            console=fds[2] if len(fds) > 2 else None,
+            pidfd=facts["pidfd"],
+            letters=None if letters is None else channel.Channel(socket.socket(fileno=letters)),
             cgroup=cgroups.Cgroup(paths=facts["paths"], version=facts["version"]),
             created=facts["created"],
+            started=letters is None,
         )
 
     def start(self) -> None:
         with _failing("start"):
-            start.start(self._container, warn=_log.warning)
+            start.start(self._box, warn=_log.warning)
 
     def execute(self, process: Mapping[str, Any], given: runtimes.Given, *, terminal: bool) -> runtimes.Started:
-        box = self._container
+        box = self._box
 
         def work() -> tuple[dict[str, Any], list[int]]:
             target = execution.Target(id=box.id, pid=box.pid, cgroup=box.cgroup, spec=specs.read(self._bundle))
@@ -123,7 +138,7 @@ class OwnRuntime:
 
     def kill(self, number: int, *, everyone: bool) -> None:
         try:
-            kill.kill(self._container, number, everyone=everyone)
+            kill.kill(self._box, number, everyone=everyone)
         except ProcessLookupError as error:
             raise errors.NotFound("process already finished") from error
         except (OverflowError, OSError) as error:
@@ -135,21 +150,21 @@ class OwnRuntime:
 
     def pause(self) -> None:
         with _failing("pause"):
-            kill.pause(self._container)
+            kill.pause(self._box)
 
     def resume(self) -> None:
         with _failing("resume"):
-            kill.resume(self._container)
+            kill.resume(self._box)
 
     def update(self, resources: Mapping[str, Any]) -> None:
         with _failing("update"):
-            update.update(self._container, dict(resources))
+            update.update(self._box, dict(resources))
 
     def checkpoint(self, path: str, options: Mapping[str, Any]) -> None:
         raise errors.NotImplemented("checkpointing needs a runtime with CRIU; name one by the option BinaryName")
 
     def pids(self) -> list[int]:
-        return self._container.cgroup.pids()
+        return self._box.cgroup.pids()
 
     def delete(self, *, force: bool) -> None:
         if self._made is None:
@@ -161,7 +176,7 @@ class OwnRuntime:
         self._made = None
 
     @property
-    def _container(self) -> container.Container:
+    def _box(self) -> container.Container:
         if self._made is None:
             raise errors.NotFound("no such container")
         return self._made

@@ -20,13 +20,15 @@ def prepare() -> None:
     logger.setLevel(logging.INFO)
 
 
-def start(bundle: str, *, debug: bool = False) -> None:
+def start(bundle: str) -> None:
     """Make the bundle's log the standard error of this process."""
     fd = _open(bundle)
     os.dup2(fd, 2)
     os.close(fd)
-    if debug:
-        logging.getLogger().setLevel(logging.DEBUG)
+
+
+def set_level(*, debug: bool) -> None:
+    logging.getLogger().setLevel(logging.DEBUG if debug else logging.INFO)
 
 
 class _Bounded(logging.Handler):

@@ -11,7 +11,7 @@ import signal
 import urllib.parse
 from collections.abc import Callable
 
-from boxship.shim import loop
+from boxship.shim import loop, reaping
 from boxship.terms import errors
 
 READY_SECONDS = 10.0
@@ -23,8 +23,8 @@ _ABOVE = 10  # so that putting them on 3, 4, 5 overwrites none of them
 class Logger:
     """A logger that runs. Its input ends when the process and `start`'s caller have closed their ends."""
 
-    def __init__(self, events: loop.Loop, children: loop.Children, pid: int, ended: Callable[[], None]) -> None:
-        self._loop, self._pid, self._told = events, pid, ended
+    def __init__(self, events: loop.Loop, children: reaping.Children, pid: int, ended: Callable[[], None]) -> None:
+        self._loop, self.pid, self._told = events, pid, ended
         self._timers: list[loop.Timer] = []
         self.ended = False
         children.watch(pid, self._has_ended)
@@ -40,9 +40,9 @@ class Logger:
     def _signal(self, number: int) -> None:
         if not self.ended:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, number)
+                os.kill(self.pid, number)
 
-    def _has_ended(self, _status: int) -> None:
+    def _has_ended(self, _status: int, _at: int) -> None:
         self.ended = True
         for timer in self._timers:
             timer.cancel()
@@ -57,7 +57,7 @@ def _words(error: OSError) -> str:
 
 def start(
     events: loop.Loop,
-    children: loop.Children,
+    children: reaping.Children,
     *,
     path: str,
     query: str,

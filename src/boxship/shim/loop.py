@@ -1,4 +1,4 @@
-"""The loop: descriptors that are ready, times that have come, children that have ended. One thread.
+"""The loop: descriptors that are ready, and times that have come. One thread.
 
 Everything else in the shim is a callback of it and must return soon.
 """
@@ -7,9 +7,7 @@ import contextlib
 import heapq
 import itertools
 import logging
-import os
 import select
-import signal
 import time
 from collections.abc import Callable
 
@@ -37,7 +35,7 @@ class Loop:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._ready: dict[int, Ready] = {}
+        self._ready: dict[int, tuple[int, Ready]] = {}
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         self._running = True
@@ -48,7 +46,7 @@ class Loop:
             self._epoll.modify(fd, events)
         else:
             self._epoll.register(fd, events)
-        self._ready[fd] = ready
+        self._ready[fd] = (events, ready)
 
     def unwatch(self, fd: int) -> None:
         """Do it before the descriptor is closed. Unknown ones are passed over."""
@@ -66,16 +64,34 @@ class Loop:
         """Return from `run` after the callbacks that are due now."""
         self._running = False
 
-    def run(self) -> None:
-        """A callback that fails is logged; what it was about is its owner's business."""
+    @property
+    def watched(self) -> list[tuple[int, int]]:
+        """Descriptors and the events that are waited for."""
+        return [(fd, events) for fd, (events, _) in self._ready.items()]
+
+    def run(self, *, rest: float | None = None, rested: Callable[[], None] = lambda: None) -> None:
+        """A callback that fails is logged; what it was about is its owner's business.
+
+        Args:
+            rest: seconds without anything to do, now or at a time to come.
+            rested: called after them; once, and anew after something has happened.
+        """
+        awake = True
         while self._running:
-            for fd, events in self._epoll.poll(self._timeout()):
+            timeout = self._timeout()
+            idle = timeout is None
+            ready = self._epoll.poll(rest if idle and awake else timeout)
+            for fd, events in ready:
                 # An earlier callback of this round may have let go of it, and another may have taken its number: it
                 # was registered after the poll, then, and reports nothing that is not so the next time.
-                ready = self._ready.get(fd)
-                if ready is not None:
-                    _guarded(ready, events)
+                if fd in self._ready:
+                    guarded(self._ready[fd][1], events)
             self._run_timers()
+            if ready or not idle:
+                awake = True
+            elif awake:
+                awake = False
+                rested()
 
     def close(self) -> None:
         self._epoll.close()
@@ -90,65 +106,11 @@ class Loop:
         while self._timers and self._timers[0][0] <= now:
             timer = heapq.heappop(self._timers)[2]
             if timer.callback is not None:
-                _guarded(timer.callback)
+                guarded(timer.callback)
 
 
-class Children:
-    """The one who reaps. Children of ours and orphans that the kernel gave us alike; no other code may wait for any."""
-
-    def __init__(self, loop: Loop) -> None:
-        self._loop = loop
-        self._watched: dict[int, Callable[[int], None]] = {}
-        self._wake, wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        # The handler does nothing, but without one there is no wakeup; unlike "ignore" it does not pass an execve.
-        signal.signal(signal.SIGCHLD, _nothing)
-        signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
-        loop.watch(self._wake, IN, self._woken)
-
-    def watch(self, pid: int, ended: Callable[[int], None]) -> None:
-        """Call `ended` with the exit status (128 + n for signal n) when the child has ended, from the loop."""
-        self._watched[pid] = ended
-        # It may have ended before we knew of it, with its signal already seen.
-        self._loop.later(0, self.reap)
-
-    def forget(self, pid: int) -> None:
-        """Somebody else has reaped it."""
-        self._watched.pop(pid, None)
-
-    def reap(self) -> None:
-        """Collect all that have ended. One whose pid nobody watches is let go."""
-        while (found := _ended()) is not None:
-            pid, status = found
-            ended = self._watched.pop(pid, None)
-            if ended is not None:
-                _guarded(ended, status)
-
-    def _woken(self, _events: int) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while os.read(self._wake, 4096):
-                pass
-        self.reap()
-
-
-def _ended() -> tuple[int, int] | None:
-    try:
-        pid, raw = os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        return None
-    return (pid, status_of(raw)) if pid else None
-
-
-def status_of(raw: int) -> int:
-    """An exit status as clients know it from what waitpid(2) says."""
-    code = os.waitstatus_to_exitcode(raw)
-    return code if code >= 0 else 128 - code
-
-
-def _nothing(_number: int, _frame: object) -> None:
-    pass
-
-
-def _guarded(callback: Callable[..., None], *arguments: int) -> None:
+def guarded(callback: Callable[..., None], *arguments: int) -> None:
+    """Call it; what it raises goes to the log."""
     try:
         callback(*arguments)
     except Exception:

@@ -3,12 +3,13 @@
 import contextlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from boxship.api import runc_options_pb2
 from boxship.linux import cgroups, mounts
-from boxship.shim import containers, inprocess, loop, program, rootfs, runtimes, stdio
+from boxship.shim import containers, inprocess, loop, program, reaping, rootfs, runtimes, stdio
 from boxship.terms import errors
 
 OPTIONS_TYPES = {"containerd.runc.v1.Options", "containerd.linux.runc.Options"}
@@ -20,14 +21,16 @@ class Maker:
     """What all containers of this shim have in common.
 
     Attributes:
+        shim: pid of the shim itself, whose worker we are.
         sockets: a folder of ours with a short path.
         runtime_root: where foreign runtimes keep their state, unless the options say.
         filters: where our own keeps compiled seccomp filters; None for nowhere.
     """
 
     events: loop.Loop
-    children: loop.Children
+    children: reaping.Children
     namespace: str
+    shim: int
     sockets: str
     runtime_root: str = DEFAULT_RUNTIME_ROOT
     filters: str | None = None
@@ -38,20 +41,12 @@ class Maker:
         if request.checkpoint and not options.binary_name:
             raise errors.NotImplemented("restoring from a checkpoint needs a runtime with CRIU; name one by BinaryName")
         _note(request.bundle, options)
-        _join_cgroup(options.shim_cgroup)
-        runtime = self._runtime(request, options)
+        _join_cgroup(options.shim_cgroup, self.shim)
+        plan = _plan(request, options)
+        runtime = self._runtime(plan)
         if request.rootfs:
             _mount(request)
-        container = containers.Container(
-            request.id,
-            request.bundle,
-            events=self.events,
-            children=self.children,
-            runtime=runtime,
-            owner=stdio.Owner(id=request.id, namespace=self.namespace, uid=options.io_uid, gid=options.io_gid),
-            mounted=bool(request.rootfs),
-            ended=ended,
-        )
+        container = self._container(plan, runtime, ended)
         try:
             container.create(
                 stdio.Names(
@@ -65,27 +60,60 @@ class Maker:
             raise
         return container
 
-    def _runtime(self, request: Any, options: Any) -> runtimes.Runtime:
-        if not options.binary_name:
+    def restore(self, state: Mapping[str, Any], ended: containers.Ended) -> containers.Container:
+        """The container of a `Container.state`."""
+        container = self._container(state["plan"], self._runtime(state["plan"]), ended)
+        container.restore(state)
+        return container
+
+    def _container(
+        self, plan: Mapping[str, Any], runtime: runtimes.Runtime, ended: containers.Ended
+    ) -> containers.Container:
+        return containers.Container(
+            plan,
+            events=self.events,
+            children=self.children,
+            runtime=runtime,
+            owner=stdio.Owner(id=plan["id"], namespace=self.namespace, uid=plan["uid"], gid=plan["gid"]),
+            ended=ended,
+        )
+
+    def _runtime(self, plan: Mapping[str, Any]) -> runtimes.Runtime:
+        id, bundle = plan["id"], plan["bundle"]
+        if not plan["binary"]:
             return inprocess.OwnRuntime(
-                id=request.id,
-                bundle=request.bundle,
+                id=id,
+                bundle=bundle,
                 filters=self.filters,
-                rootfs=os.path.join(request.bundle, "rootfs") if request.rootfs else None,
-                systemd_cgroup=options.systemd_cgroup,
-                no_pivot=options.no_pivot_root,
-                no_new_keyring=options.no_new_keyring,
+                rootfs=os.path.join(bundle, "rootfs") if plan["mounted"] else None,
+                **plan["ways"],
             )
         return program.ProgramRuntime(
-            binary=options.binary_name,
-            root=os.path.join(options.root or self.runtime_root, self.namespace),
-            id=request.id,
-            bundle=request.bundle,
+            binary=plan["binary"],
+            root=os.path.join(plan["root"] or self.runtime_root, self.namespace),
+            id=id,
+            bundle=bundle,
             sockets=self.sockets,
-            systemd_cgroup=options.systemd_cgroup,
-            no_pivot=options.no_pivot_root,
-            no_new_keyring=options.no_new_keyring,
+            **plan["ways"],
         )
+
+
+def _plan(request: Any, options: Any) -> dict[str, Any]:
+    """What of a request a container needs all its life; of JSON's types only."""
+    return {
+        "id": request.id,
+        "bundle": request.bundle,
+        "mounted": bool(request.rootfs),
+        "uid": options.io_uid,
+        "gid": options.io_gid,
+        "binary": options.binary_name,
+        "root": options.root,
+        "ways": {
+            "systemd_cgroup": options.systemd_cgroup,
+            "no_pivot": options.no_pivot_root,
+            "no_new_keyring": options.no_new_keyring,
+        },
+    }
 
 
 def read_options(packed: Any) -> Any:
@@ -112,10 +140,11 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _join_cgroup(path: str) -> None:
+def _join_cgroup(path: str, shim: int) -> None:
     if path:
         try:
-            cgroups.make(path).add(os.getpid())
+            for pid in (shim, os.getpid()):
+                cgroups.make(path).add(pid)
         except OSError as error:
             raise errors.Unknown(f"failed to join cgroup {path}: {error}") from error
 

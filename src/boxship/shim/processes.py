@@ -1,8 +1,8 @@
 """A process of a container as its clients see it: from created to deleted."""
 
 import enum
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from boxship.shim import later, stdio
 
@@ -41,11 +41,11 @@ class Process:
             self._waiting.append(answer)
         return answer
 
-    def ended(self, exit_status: int) -> None:
+    def ended(self, exit_status: int, exited_at: int) -> None:
         """Note the end and tell who waits."""
         self.status = Status.STOPPED
         self.exit_status = exit_status
-        self.exited_at = time.time_ns()
+        self.exited_at = exited_at
         if self.streams is not None:
             self.streams.process_ended()
         waiting, self._waiting = self._waiting, []
@@ -63,3 +63,26 @@ class Process:
         if self.streams is not None:
             self.streams.close()
             self.streams = None
+
+    def state(self) -> dict[str, Any]:
+        """For `restored`; who waits must wait anew."""
+        return {
+            "id": self.id,
+            "names": self.names.state(),
+            "streams": self.streams and self.streams.state(),
+            "pid": self.pid,
+            "status": int(self.status),
+            "exit_status": self.exit_status,
+            "exited_at": self.exited_at,
+        }
+
+
+def restored(state: Mapping[str, Any], streams: Callable[[stdio.Names], stdio.Streams]) -> Process:
+    """The process of a state. `streams` makes closed ones, to be restored in their turn."""
+    process = Process(state["id"], stdio.Names(**state["names"]))
+    process.pid, process.status = state["pid"], Status(state["status"])
+    process.exit_status, process.exited_at = state["exit_status"], state["exited_at"]
+    if state["streams"] is not None:
+        process.streams = streams(process.names)
+        process.streams.restore(state["streams"])
+    return process

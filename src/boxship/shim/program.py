@@ -52,6 +52,15 @@ class ProgramRuntime:
         self._shares_pids = specs.shares_pids(specs.read(bundle))
         self.cgroup: cgroups.Cgroup | None = None
 
+    def state(self) -> dict[str, Any]:
+        if self.cgroup is None:
+            return {}
+        return {"paths": dict(self.cgroup.paths), "version": self.cgroup.version}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        if state:
+            self.cgroup = cgroups.Cgroup(paths=state["paths"], version=state["version"])
+
     @property
     def shares_pids(self) -> bool:
         return self._shares_pids
@@ -68,7 +77,7 @@ class ProgramRuntime:
         self._call(["start", self._id], "OCI runtime start failed")
 
     def execute(self, process: Mapping[str, Any], given: runtimes.Given, *, terminal: bool) -> runtimes.Started:
-        base = os.path.join(self._bundle, f".exec-{next(self._numbers)}")
+        base = os.path.join(self._bundle, f".exec-{os.getpid()}.{next(self._numbers)}")
         pid_file, process_file = f"{base}.pid", f"{base}.json"
         try:
             with open(process_file, "w", encoding="utf-8") as file:

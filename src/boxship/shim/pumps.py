@@ -10,7 +10,8 @@ import errno
 import os
 import select
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from boxship.shim.loop import IN, OUT, Loop
 
@@ -24,9 +25,8 @@ _GONE = {errno.EIO, errno.EPIPE, errno.EBADF, errno.ENXIO, errno.ECONNRESET}
 class Pump:
     """From `source` to `sink`, both of which it closes at the end, and then calls `done`, once."""
 
-    def __init__(self, loop: Loop, source: int, sink: int, done: Callable[[], None], *, owned: bool = True) -> None:
-        """`owned`: whether to close both; else they are the caller's."""
-        self._loop, self._source, self._sink, self._done, self._owned = loop, source, sink, done, owned
+    def __init__(self, loop: Loop, source: int, sink: int, done: Callable[[], None]) -> None:
+        self._loop, self._source, self._sink, self._done = loop, source, sink, done
         self._spliced = _is_pipe(source) and _is_pipe(sink)
         self._polled = not stat.S_ISREG(os.fstat(sink).st_mode)
         self._held = b""
@@ -47,6 +47,14 @@ class Pump:
         if not self.ended:
             self._draining = True
             self._loop.later(0, self._move)
+
+    def state(self) -> dict[str, Any]:
+        """For `restore` of another pump between the same descriptors."""
+        return {"source": self._source, "sink": self._sink, "held": self._held.hex(), "draining": self._draining}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._held, self._draining = bytes.fromhex(state["held"]), state["draining"]
+        self._loop.later(0, self._move)
 
     def close(self) -> None:
         """End now, with what is on its way lost."""
@@ -121,9 +129,8 @@ class Pump:
         self._held = b""
         self._loop.unwatch(self._source)
         self._loop.unwatch(self._sink)
-        if self._owned:
-            os.close(self._source)
-            os.close(self._sink)
+        os.close(self._source)
+        os.close(self._sink)
         self._done()
 
 

@@ -1,16 +1,21 @@
 """The shim as a process: from the descriptors it is handed to its end."""
 
+import _socket
 import contextlib
+import functools
+import json
 import logging
 import os
 import signal
 import socket
 from typing import Any
 
-from boxship.linux import processes
-from boxship.shim import endpoint, events, journal, loop, making, service, warming
+from boxship.linux import bare, processes
+from boxship.shim import endpoint, events, journal, loop, making, reaping, service, sleeper, warming
 
 _log = logging.getLogger(__name__)
+REST_SECONDS = 0.3  # without work, after which the worker goes
+_REFUSED, _SIGPIPE = (int(signal.SIGTERM), int(signal.SIGINT)), int(signal.SIGPIPE)
 FLUSH_SECONDS = 3.0  # for the last events, when it is told to go
 
 
@@ -25,47 +30,88 @@ def run(arguments: dict[str, Any], fds: list[int]) -> None:
 
     Args:
         arguments: `namespace`, `id`, `bundle`; `address`, the path of the socket; `ttrpc_address`, of the daemon;
-            optional `runtime_root`, `filters` (a folder for compiled seccomp filters) and `debug`.
+            optional `runtime_root`, `filters` (a folder for compiled seccomp filters), `rest` (seconds without work
+            after which the worker goes) and `debug`.
         fds: the listening socket.
     """
     os.umask(0o077)
-    processes.set_name(b"boxship-shim")
-    processes.set_subreaper()
     os.chdir(arguments["bundle"])
-    journal.start(arguments["bundle"], debug=bool(arguments.get("debug")))
-    _raise_oom_score()
-    # A handler, since what is ignored stays ignored in what we execute.
-    signal.signal(signal.SIGPIPE, lambda _number, _frame: None)
-    Shim(arguments, socket.socket(fileno=fds[0])).run()
+    bare.set_name(b"boxship-shim")
+    bare.set_subreaper()
+    for number in _REFUSED:
+        bare.handle(number, _refuse)
+    bare.handle(_SIGPIPE, _survive)
+    worker = functools.partial(work, arguments, fds[0], os.getpid())
+    os._exit(sleeper.Sleeper(worker).run())
 
 
-class Shim:
-    """The parts of a shim, put together."""
+def work(arguments: dict[str, Any], listener: int, shim: int, state: bytes, reports: _socket.socket) -> int:
+    """The worker's process, see `sleeper.Work`."""
+    bare.set_name(b"boxship-worker")
+    bare.set_subreaper()
+    processes.set_parent_death_signal(signal.SIGKILL)
+    if os.getppid() != shim:  # it died before we asked to be told
+        return 1
+    if not state:
+        # of the shim, but done here since it touches much; we share its descriptors
+        journal.start(arguments["bundle"])
+        _raise_oom_score(shim)
+    journal.set_level(debug=bool(arguments.get("debug")))
+    return Worker(arguments, socket.socket(fileno=listener), reports).run(state)
 
-    def __init__(self, arguments: dict[str, Any], listener: socket.socket) -> None:
+
+class Worker:
+    """The parts of a shim at work, put together."""
+
+    def __init__(self, arguments: dict[str, Any], listener: socket.socket, reports: _socket.socket) -> None:
         self._address = arguments["address"].removeprefix("unix://")
+        self._rest = arguments.get("rest", REST_SECONDS)
+        self._reports = reports
         self._loop = loop.Loop()
+        self._children = reaping.Children(self._loop, reports)
         self._publisher = events.Publisher(
             self._loop, address=arguments.get("ttrpc_address", ""), namespace=arguments["namespace"]
         )
+        shim = os.getppid()
         maker = making.Maker(
             events=self._loop,
-            children=loop.Children(self._loop),
+            children=self._children,
             namespace=arguments["namespace"],
+            shim=shim,
             sockets=os.path.dirname(self._address),
             runtime_root=arguments.get("runtime_root") or making.DEFAULT_RUNTIME_ROOT,
             filters=arguments.get("filters"),
         )
-        tasks = service.Tasks(maker, self._publisher, pid=os.getpid(), leave=self._leave)
-        self._endpoint = endpoint.Endpoint(self._loop, listener, tasks.handlers())
+        self._tasks = service.Tasks(maker, self._publisher, pid=shim, leave=self._leave)
+        self._endpoint = endpoint.Endpoint(self._loop, listener, self._tasks.handlers())
         self._leaving = False
+        self._asleep = False
 
-    def run(self) -> None:
-        """Returns when the shim has been told to shut down and its events are out."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._refuse)
-        self._loop.run()
+    def run(self, state: bytes) -> int:
+        """Until there has been nothing to do for a while (sleeper.ASLEEP), or the shim is told to shut down (0)."""
+        if state:
+            former = json.loads(state)
+            self._tasks.restore(former["tasks"])
+            self._endpoint.restore(former["connections"])
+        self._loop.run(rest=self._rest, rested=self._say_good_night)
         self._publisher.close()
+        return sleeper.ASLEEP if self._asleep else 0
+
+    def _say_good_night(self) -> None:
+        if self._leaving or not self._publisher.idle or not self._endpoint.idle:
+            return
+        self._publisher.close()
+        state = {"tasks": self._tasks.state(), "connections": self._endpoint.state()}
+        watched = [(fd, events) for fd, events in self._loop.watched if not self._children.owns(fd)]
+        letter = sleeper.letter(watched, self._children.pids, json.dumps(state).encode())
+        if len(letter) > sleeper.LIMIT:
+            _log.info("the worker stays, since its state has %d bytes", len(letter))
+            return
+        self._reports.send(letter)
+        self._asleep = True
+        self._children.close()
+        self._loop.close()
+        self._loop.stop()
 
     def _leave(self) -> None:
         """After the answer to the one who said so, and after the last events.
@@ -84,17 +130,22 @@ class Shim:
         self._endpoint.close()
         self._publisher.flush(FLUSH_SECONDS, self._loop.stop)
 
-    @staticmethod
-    def _refuse(number: int, _frame: object) -> None:
-        _log.warning("signal %d is not how a shim ends; Shutdown is", number)
+
+def _survive(_number: int, _frame: object) -> None:
+    """A handler, since what is ignored stays ignored in what we execute."""
 
 
-def _raise_oom_score() -> None:
+def _refuse(number: int, _frame: object) -> None:
+    _log.warning("signal %d is not how a shim ends; Shutdown is", number)
+
+
+def _raise_oom_score(shim: int) -> None:
     """Before the daemon, the kernel shall take a shim; before a shim, whatever else there is."""
     try:
-        with open("/proc/self/oom_score_adj", "r+", encoding="ascii") as file:
-            score = int(file.read())
-            file.seek(0)
-            file.write(str(min(score + 1, 1000)))
+        for pid in (shim, os.getpid()):
+            with open(f"/proc/{pid}/oom_score_adj", "r+", encoding="ascii") as file:
+                score = int(file.read())
+                file.seek(0)
+                file.write(str(min(score + 1, 1000)))
     except (OSError, ValueError) as error:
         _log.warning("the shim keeps the daemon's OOM score: %s", error)

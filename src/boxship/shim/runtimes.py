@@ -34,6 +34,12 @@ class Runtime(Protocol):
     def shares_pids(self) -> bool:
         """Whether the container has no pid namespace of its own, so that nobody ends its processes with its init."""
 
+    def state(self) -> dict[str, Any]:
+        """For `restore`, with our descriptors left open."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Instead of `create`: go on where others stopped."""
+
     def create(self, given: Given, *, terminal: bool) -> Started:
         """Make the container; its init waits for `start`."""
 

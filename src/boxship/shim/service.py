@@ -42,6 +42,19 @@ class Tasks:
         self.maker, self.publisher, self.pid, self.leave = maker, publisher, pid, leave
         self.containers: dict[str, containers.Container] = {}
 
+    def state(self) -> list[Any]:
+        """For `restore`, with our descriptors left open."""
+        return [container.state() for container in self.containers.values()]
+
+    def restore(self, state: list[Any]) -> None:
+        for each in state:
+            self.add(self.maker.restore(each, self.process_ended))
+
+    def add(self, container: containers.Container) -> None:
+        self.containers[container.id] = container
+        gone = event_types_pb2.TaskOOM(container_id=container.id)
+        container.watch_memory(lambda: self.publisher.publish("/tasks/oom", gone))
+
     def handlers(self) -> list[methods.Handler]:
         """What the endpoint serves."""
         adapters = [(table, TaskService(self, edition)) for edition, table in editions()]
@@ -102,7 +115,6 @@ class TaskService:
         if request.id in tasks.containers:
             raise errors.AlreadyExists(f"container {request.id}")
         container = tasks.maker.make(request, tasks.process_ended)
-        tasks.containers[request.id] = container
         created = event_types_pb2.TaskCreate(
             container_id=request.id,
             bundle=request.bundle,
@@ -114,7 +126,7 @@ class TaskService:
             pid=container.init.pid,
         )
         tasks.publisher.publish("/tasks/create", created)
-        container.watch_memory(lambda: self._publish("oom", event_types_pb2.TaskOOM(container_id=request.id)))
+        tasks.add(container)
         return self._pb.CreateTaskResponse(pid=container.init.pid)
 
     def Start(self, request: Any, _call: Any) -> Any:

@@ -16,15 +16,16 @@ import stat
 import termios
 import time
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from boxship.linux import tty
-from boxship.shim import loggers, loop, pumps
+from boxship.shim import loggers, loop, pumps, reaping
 from boxship.terms import errors
 
 _READER_SECONDS = 0.25
-_LOOK_SECONDS = 0.01
+_LOOK_SECONDS, _LONGEST_LOOK = 0.01, 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,9 @@ class Names:
     stdout: str = ""
     stderr: str = ""
     terminal: bool = False
+
+    def state(self) -> dict[str, Any]:
+        return {"stdin": self.stdin, "stdout": self.stdout, "stderr": self.stderr, "terminal": self.terminal}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +54,10 @@ class Owner:
 class Streams:
     """The streams of one process. `given` is what it gets as 0, 1, 2 (nothing useful with a terminal).
 
-    Made before the process; `begin` once it is there; `close` in any case.
+    `open` before the process is made; `begin` once it is there; `close` in any case.
     """
 
-    def __init__(self, events: loop.Loop, children: loop.Children, names: Names, owner: Owner) -> None:
-        """Raises errors.Error or OSError when a stream cannot be opened; nothing stays open then."""
+    def __init__(self, events: loop.Loop, children: reaping.Children, names: Names, owner: Owner) -> None:
         self._loop, self._children, self._names, self._owner = events, children, names, owner
         self._held: set[int] = set()  # ours until close()
         self._theirs: set[int] = set()  # the process's ends, ours until it has them
@@ -68,8 +71,11 @@ class Streams:
         self._logger: loggers.Logger | None = None
         self._waiting: list[Callable[[], None]] = []
         self.given = (-1, -1, -1)
+
+    def open(self) -> None:
+        """Raises errors.Error or OSError when a stream cannot be opened; nothing stays open then."""
         try:
-            if names.terminal:
+            if self._names.terminal:
                 self._open_terminal()
             else:
                 self.given = (self._stdin(), *self._stdout_and_stderr())
@@ -89,6 +95,30 @@ class Streams:
             self._output_pumps.append(self._pump(source, sink, self._output_ended))
         if self._input is not None:
             self._input_pump = self._pump(*self._input, _nothing)
+
+    def state(self) -> dict[str, Any]:
+        """For `restore`, once the process exists: our descriptors, which must stay open with their numbers."""
+        pump = self._input_pump
+        return {
+            "held": [*self._held],
+            "input": None if pump is None or pump.ended else pump.state(),
+            "outputs": [pump.state() for pump in self._output_pumps if not pump.ended],
+            "keeper": self._keeper,
+            "unvisited": self._unvisited,
+            "console": self._console,
+            "logger": None if self._logger is None or self._logger.ended else self._logger.pid,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Instead of `open` and `begin`: go on where others stopped."""
+        self._held = set(state["held"])
+        self._keeper, self._console = state["keeper"], state["console"]
+        self._unvisited = [(reading, writing) for reading, writing in state["unvisited"]]
+        if state["logger"] is not None:
+            self._logger = loggers.Logger(self._loop, self._children, state["logger"], self._check_drained)
+        if state["input"] is not None:
+            self._input_pump = self._restored(state["input"], _nothing)
+        self._output_pumps = [self._restored(each, self._output_ended) for each in state["outputs"]]
 
     def resize(self, width: int, height: int) -> None:
         """Does nothing without a terminal, as containerd."""
@@ -219,12 +249,17 @@ class Streams:
         self._held -= {source, sink}
         return pumps.Pump(self._loop, source, sink, ended)
 
+    def _restored(self, state: Mapping[str, Any], ended: Callable[[], None]) -> pumps.Pump:
+        pump = self._pump(state["source"], state["sink"], ended)
+        pump.restore(state)
+        return pump
+
     def _output_ended(self) -> None:
         if all(pump.ended for pump in self._output_pumps):
             self._let_go()
         self._check_drained()
 
-    def _let_go(self) -> None:
+    def _let_go(self, pause: float = _LOOK_SECONDS) -> None:
         """Close the writing sides that were kept for readers to come, once all has been read."""
         for pair in [*self._unvisited]:
             reading, writing = pair
@@ -233,7 +268,7 @@ class Streams:
                 self._held.discard(writing)
                 os.close(writing)
         if self._unvisited:
-            self._loop.later(_LOOK_SECONDS, self._let_go)
+            self._loop.later(pause, lambda: self._let_go(min(pause * 2, _LONGEST_LOOK)))
 
     def _check_drained(self) -> None:
         carried = all(pump.ended for pump in self._output_pumps)

@@ -29,7 +29,8 @@ class Listener:
         self._sockets = []
         self.start()
 
-    def start(self):
+    def start(self, *, rest=0.0):
+        """`rest`: as of boxship.shim.run; with 0 there is a new worker for each thing to do."""
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(self.path)
         self._listener.listen()
@@ -141,7 +142,8 @@ class Bench:
         self.bundles = []
         self.pid = 0
 
-    def start(self):
+    def start(self, *, rest=0.0):
+        """`rest`: as of boxship.shim.run; with 0 there is a new worker for each thing to do."""
         self.address = str(self.folder / "s")
         bundle = self.bundle("first")
         listening = endpoint.listen(self.address)
@@ -152,6 +154,7 @@ class Bench:
             "address": self.address,
             "ttrpc_address": self.listener.path,
             "runtime_root": str(self.folder / "runc"),
+            "rest": rest,
         }
         self.pid = self._zygote.spawn("shim", arguments, [listening.fileno()])
         listening.close()
@@ -263,3 +266,9 @@ def read_until_end(fd, timeout=15.0):
                 return said
             said += data
     raise AssertionError(f"no end, but {said[-200:]!r}")
+
+
+def exec_spec(*args, terminal=False):
+    process = {"args": list(args), "env": [f"PATH={PATH}"], "cwd": "/", "terminal": terminal}
+    process["user"] = {"uid": 0, "gid": 0}
+    return any_pb2.Any(type_url="types.containerd.io/process", value=json.dumps(process).encode())

@@ -34,12 +34,6 @@ def fifos(bench, name):
     return paths, [os.open(path, os.O_RDONLY | os.O_NONBLOCK) for path in paths.values()]
 
 
-def exec_spec(*args, terminal=False):
-    process = {"args": list(args), "env": [f"PATH={benches.PATH}"], "cwd": "/", "terminal": terminal}
-    process["user"] = {"uid": 0, "gid": 0}
-    return any_pb2.Any(type_url="types.containerd.io/process", value=json.dumps(process).encode())
-
-
 def finish(bench, id, *, tasks=None):
     tasks = tasks or bench.tasks
     tasks("Kill", id=id, signal=9)
@@ -169,9 +163,9 @@ def test_exec(bench):
     paths, readers = fifos(bench, "e")
     bench.create("c", ["sleep", "100"])
     bench.tasks("Start", id="c")
-    bench.tasks("Exec", id="c", exec_id="e", spec=exec_spec("sh", "-c", "echo in; exit 7"), **paths)
+    bench.tasks("Exec", id="c", exec_id="e", spec=benches.exec_spec("sh", "-c", "echo in; exit 7"), **paths)
     with pytest.raises(Failure, match="id e: already exists"):
-        bench.tasks("Exec", id="c", exec_id="e", spec=exec_spec("true"))
+        bench.tasks("Exec", id="c", exec_id="e", spec=benches.exec_spec("true"))
     assert bench.tasks("State", id="c", exec_id="e").status == CREATED
     with pytest.raises(Failure, match="process not created: failed precondition"):
         bench.tasks("Kill", id="c", exec_id="e", signal=9)
@@ -196,7 +190,7 @@ def test_exec_ends_are_told_before_the_end_of_init(bench):
     bench.create("c", ["sleep", "100"])
     bench.tasks("Start", id="c")
     for number in range(3):
-        bench.tasks("Exec", id="c", exec_id=f"e{number}", spec=exec_spec("sleep", "100"))
+        bench.tasks("Exec", id="c", exec_id=f"e{number}", spec=benches.exec_spec("sleep", "100"))
         bench.tasks("Start", id="c", exec_id=f"e{number}")
     execs = {info.pid for info in bench.tasks("Pids", id="c").processes if info.info.value}
     assert len(execs) == 3
@@ -211,7 +205,7 @@ def test_exec_ends_are_told_before_the_end_of_init(bench):
 def test_exec_of_what_is_not_there(bench):
     bench.create("c", ["sleep", "100"])
     bench.tasks("Start", id="c")
-    bench.tasks("Exec", id="c", exec_id="e", spec=exec_spec("nosuch"))
+    bench.tasks("Exec", id="c", exec_id="e", spec=benches.exec_spec("nosuch"))
     with pytest.raises(Failure, match=r'OCI runtime exec failed: .*"nosuch": executable file not found in \$PATH'):
         bench.tasks("Start", id="c", exec_id="e")
     bench.tasks("Delete", id="c", exec_id="e")

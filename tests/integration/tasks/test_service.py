@@ -69,7 +69,7 @@ def test_a_creation_that_fails_leaves_nothing(world):
         world.tasks.get("a")
     assert world.leftovers() == []
     world.container("a", ["true"], runtime="io.containerd.nosuch.v9")
-    with pytest.raises(errors.NotFound, match=r'runtime "io\.containerd\.nosuch\.v9" binary not installed'):
+    with pytest.raises(errors.Unknown, match=r'runtime "io\.containerd\.nosuch\.v9" binary not installed'):
         world.tasks.create("a", rootfs=[], io=tasks.IO())
     assert world.leftovers() == []
 
@@ -153,7 +153,7 @@ def test_a_wedged_shim_keeps_nobody_waiting(world):
     run_one(world, "stuck", ["sleep", "100"])
     run_one(world, "fine", ["sleep", "100"])
     shim = world.shim_of("stuck")
-    os.kill(shim, signal.SIGSTOP)
+    os.killpg(shim, signal.SIGSTOP)  # with its worker
     try:
         assert world.tasks.get("stuck").status is tasks.Status.UNKNOWN
         world.stop()
@@ -162,7 +162,7 @@ def test_a_wedged_shim_keeps_nobody_waiting(world):
         assert time.monotonic() - before < 9
         assert world.tasks.get("fine").status is tasks.Status.RUNNING
     finally:
-        os.kill(shim, signal.SIGCONT)
+        os.killpg(shim, signal.SIGCONT)
     assert world.tasks.get("stuck").status is tasks.Status.RUNNING
 
 

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from boxship.shim import loop, pumps
+from boxship.shim import loop, pumps, reaping
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_children_are_reaped_with_their_status(events):
     ended = {}
     before = signal.getsignal(signal.SIGCHLD)
     try:
-        children = loop.Children(events)
+        children = reaping.Children(events)
         pids = {}
         for name, command in (("plain", "exit 7"), ("signal", "kill -TERM $$")):
             pids[name] = os.posix_spawn("/bin/sh", ["sh", "-c", command], {"PATH": "/bin:/usr/bin"})
@@ -47,12 +47,12 @@ def test_children_are_reaped_with_their_status(events):
             if len(ended) == 2:
                 events.stop()
 
-        children.watch(pids["plain"], lambda status: told("plain", status))
-        children.watch(pids["signal"], lambda status: told("signal", status))
+        children.watch(pids["plain"], lambda status, _at: told("plain", status))
+        children.watch(pids["signal"], lambda status, _at: told("signal", status))
         events.later(10, events.stop)
         events.run()
     finally:
-        signal.set_wakeup_fd(-1)
+        children.close()
         signal.signal(signal.SIGCHLD, before)
     assert ended == {"plain": 7, "signal": 143}
 

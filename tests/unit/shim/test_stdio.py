@@ -18,7 +18,9 @@ def events() -> Iterator[loop.Loop]:
 
 def streams(events: loop.Loop, fifo: Path) -> stdio.Streams:
     names = stdio.Names(stdout=str(fifo))
-    return stdio.Streams(events, None, names, stdio.Owner(id="a", namespace="b"))  # type: ignore[arg-type]
+    made = stdio.Streams(events, None, names, stdio.Owner(id="a", namespace="b"))  # type: ignore[arg-type]
+    made.open()
+    return made
 
 
 def write_and_end(made: stdio.Streams, data: bytes) -> None:
