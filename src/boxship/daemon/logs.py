@@ -18,7 +18,6 @@ LEVELS = {
     "fatal": logging.CRITICAL,
     "panic": logging.CRITICAL,
 }
-_CHATTY = ("hpack",)  # they tell every step
 _PLAIN = re.compile(r"[A-Za-z0-9._/@^+-]+", re.ASCII)
 
 
@@ -30,8 +29,6 @@ def start(level: str, style: str, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(LEVELS.get(level, logging.INFO))
-    for name in _CHATTY:
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 class TextFormatter(logging.Formatter):

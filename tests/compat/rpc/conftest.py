@@ -35,7 +35,7 @@ def port():
 @pytest.fixture(scope="module")
 def their_port():
     """grpc-go's interop server."""
-    program = find("interop_server", "server")
+    program = find("grpc-interop-server", "interop_server")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with subprocess.Popen([program, f"-port={port}"], stderr=subprocess.DEVNULL) as running:

@@ -20,7 +20,7 @@ ORCA_POLICY = '{"loadBalancingConfig":[{"test_backend_metrics_load_balancer":{}}
 
 @pytest.mark.parametrize("case", CASES)
 def test_grpc_go_calls_us(port, case):
-    program = conftest.find("interop_client", "client")
+    program = conftest.find("grpc-interop-client", "interop_client")
     arguments = [program, "-server_host=127.0.0.1", f"-server_port={port}", f"-test_case={case}"]
     if case.startswith("orca"):
         arguments.append(f"-service_config_json={ORCA_POLICY}")

@@ -13,7 +13,7 @@ import pytest
 from unit.rpc import echo
 
 from boxship.rpc import client
-from boxship.rpc.http2 import frames, headers
+from boxship.rpc.http2 import blocks, frames
 
 pytestmark = pytest.mark.slow
 MEBIBYTE = 1 << 20
@@ -23,7 +23,7 @@ HERE = pathlib.Path(__file__).parent
 
 def block(name, *more):
     first = [(b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/test.Echo/%b" % name)]
-    return headers.encode([*first, (b"content-type", b"application/grpc"), (b"te", b"trailers"), *more])
+    return blocks.encode([*first, (b"content-type", b"application/grpc"), (b"te", b"trailers"), *more])
 
 
 def head(number, name=b"Quick", *more):

@@ -10,7 +10,7 @@ from unit.rpc import echo
 from unit.rpc.http2 import playbook
 
 from boxship.rpc import client, methods, server, status
-from boxship.rpc.http2 import frames, headers
+from boxship.rpc.http2 import blocks, frames, headers
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def exchange(connection, *pieces):
 
 def head(*, method=b"POST", path=b"/test.Echo/Quick", kind=b"application/grpc", more=()):
     pairs = [(b":method", method), (b":scheme", b"http"), (b":path", path), (b"content-type", kind), *more]
-    return frames.headers(1, headers.encode(pairs), end_stream=False, frame_size=16384)
+    return frames.headers(1, blocks.encode(pairs), end_stream=False, frame_size=16384)
 
 
 EMPTY = frames.frame(frames.DATA, frames.END_STREAM, 1, bytes(5))

@@ -15,9 +15,9 @@ from typing import Any
 
 from boxship.rpc import calls, status
 from boxship.rpc.grpc import fields, messages
+from boxship.rpc.http2 import blocks, faults, headers, streams
 from boxship.rpc.http2 import connection as http2
 from boxship.rpc.http2 import events as frames
-from boxship.rpc.http2 import faults, headers, streams
 
 _Code = status.Code
 _OK = status.Status(_Code.OK)
@@ -132,7 +132,7 @@ class Session:
             raise status.Status(_Code.UNAVAILABLE, "the server takes no new calls on this connection")
         data = None if message is None else messages.framed(message)
         block = self._prepared.get(path) or self._prepare(path)
-        stream = http.open(block + headers.encode(more) if more else block, ended=False)
+        stream = http.open(block + blocks.encode(more) if more else block, ended=False)
         exchange = stream.owner = Exchange(self, stream)
         exchange.deadline = deadline
         if data is not None:
@@ -236,7 +236,7 @@ class Session:
                 touched.append(stream.owner)
 
     def _prepare(self, path: str) -> bytes:
-        block = headers.encode([*self._first, (b":path", path.encode()), *self._rest])
+        block = blocks.encode([*self._first, (b":path", path.encode()), *self._rest])
         self._prepared[path] = block
         return block
 

@@ -18,13 +18,13 @@ from typing import Any
 
 from boxship.rpc import calls, exchanges, status
 from boxship.rpc.grpc import fields, messages
+from boxship.rpc.http2 import blocks, faults, headers, streams
 from boxship.rpc.http2 import connection as http2
 from boxship.rpc.http2 import events as frames
-from boxship.rpc.http2 import faults, headers, streams
 
 _Code = status.Code
-_HEAD = headers.encode([(b":status", b"200"), fields.CONTENT_TYPE])
-_TRAILERS = headers.encode([(b"grpc-status", b"0")])
+_HEAD = blocks.encode([(b":status", b"200"), fields.CONTENT_TYPE])
+_TRAILERS = blocks.encode([(b"grpc-status", b"0")])
 _PENDING_LIMIT = 64 << 20  # bytes of answers which a client may leave waiting for its windows
 _BUFFER_LIMIT = 64 << 20  # bytes of requests, unfinished or not yet taken, on one connection
 _NO_GRPC = b"This is a gRPC server.\n"
@@ -118,10 +118,10 @@ class Exchange:
         pairs = fields.status_pairs(ending) + fields.encode_metadata(self.trailing or {})
         if self._started or ending is None:
             self._start()
-            http.end(self.stream, headers.encode(pairs))
+            http.end(self.stream, blocks.encode(pairs))
         else:
             first = [(b":status", b"200"), fields.CONTENT_TYPE, *fields.encode_metadata(self.initial or {})]
-            http.send_head(self.stream, headers.encode(first + pairs), ended=True)
+            http.send_head(self.stream, blocks.encode(first + pairs), ended=True)
 
     def cancel(self) -> None:
         """End the call at once, without a status."""
@@ -135,7 +135,7 @@ class Exchange:
         """Answer what is not gRPC."""
         http, stream = self._session.connection, self.stream
         pairs = [(b":status", self.head.http_refusal), (b"content-type", b"text/plain")]
-        http.send_head(stream, headers.encode(pairs))
+        http.send_head(stream, blocks.encode(pairs))
         http.send_data(stream, _NO_GRPC)
         http.end(stream)
 
@@ -144,7 +144,7 @@ class Exchange:
             self._started = True
             block = _HEAD
             if self.initial:
-                block += headers.encode(fields.encode_metadata(self.initial))
+                block += blocks.encode(fields.encode_metadata(self.initial))
             self._session.connection.send_head(self.stream, block)
 
 

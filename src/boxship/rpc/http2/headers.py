@@ -1,28 +1,15 @@
-"""Header lists: to blocks without state, and from blocks with HPACK's (RFC 7541), remembered as long as that is true.
-
-We never use the dynamic table for sending, so a block of ours is a constant that can be prepared once, and a peer that
-remembers blocks, as we do, decodes it once.
-"""
+"""Header lists: what is in them, remembered as long as that is true, and whether they are well formed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
-import hpack
-from hpack import table as hpack_table
+from boxship.rpc.http2 import blocks, faults
 
-from boxship.rpc.http2 import faults
-
-Headers = tuple[tuple[bytes, bytes], ...]
+Headers = blocks.Headers
 
 _Code = faults.ErrorCode
-_STATIC_PAIRS: dict[tuple[bytes, bytes], int] = {}
-_STATIC_NAMES: dict[bytes, int] = {}
-for _index, _pair in enumerate(hpack_table.HeaderTable.STATIC_TABLE, 1):
-    _STATIC_PAIRS.setdefault(_pair, _index)
-    _STATIC_NAMES.setdefault(_pair[0], _index)
-
 _LENGTH_DIGITS = 18
 _REMEMBERED = 256  # blocks
 _REMEMBERED_SIZE = 4096  # bytes of the longest block that is remembered
@@ -31,35 +18,6 @@ _REQUEST_PSEUDO = frozenset((b":method", b":scheme", b":path", b":authority"))
 _UPPER = frozenset(range(ord("A"), ord("Z") + 1))
 _NAME_BYTES = frozenset(range(0x21, 0x7F)) - _UPPER - {ord(":")}
 _BAD_VALUE = frozenset((0, 10, 13))
-
-
-def encode(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """A header block of static indexes and literals without indexing (RFC 7541 sections 6.1 and 6.2.2)."""
-    parts: list[bytes] = []
-    for name, value in headers:
-        if index := _STATIC_PAIRS.get((name, value)):
-            parts.append(_integer(index, 7, 0x80))
-            continue
-        if index := _STATIC_NAMES.get(name):
-            parts.append(_integer(index, 4, 0))
-        else:
-            parts += (b"\0", _integer(len(name), 7, 0), name)
-        parts += (_integer(len(value), 7, 0), value)
-    return b"".join(parts)
-
-
-def _integer(number: int, bits: int, first: int) -> bytes:
-    """RFC 7541 section 5.1."""
-    full = (1 << bits) - 1
-    if number < full:
-        return bytes((first | number,))
-    out = bytearray((first | full,))
-    number -= full
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
 
 
 class Block:
@@ -91,41 +49,28 @@ class Reader:
     """
 
     def __init__(self, *, list_limit: int) -> None:
-        self._decoder = hpack.Decoder(max_header_list_size=list_limit)
+        self._decoder = blocks.Decoder(list_limit=list_limit)
+        self._table = self._decoder.table
         self._known: dict[bytes, Block] = {}
-        self._front: object = None
-        self._mark = self._state()
 
     def read(self, data: bytes) -> Block:
         """Raises ConnectionFault: after a block that cannot be decoded the table is lost."""
         if (block := self._known.get(data)) is not None:
             return block
+        before = self._table.changes
         try:
-            pairs = self._decoder.decode(data, raw=True)
-        except hpack.OversizedHeaderListError as fault:
+            block = Block(self._decoder.decode(data))
+        except blocks.TooLong as fault:
             raise faults.ConnectionFault(_Code.ENHANCE_YOUR_CALM, str(fault)) from None
-        except (hpack.HPACKError, IndexError, ValueError) as fault:
+        except (IndexError, ValueError) as fault:
             raise faults.ConnectionFault(_Code.COMPRESSION_ERROR, f"header block: {fault}") from None
-        block = Block(tuple((bytes(name), bytes(value)) for name, value in pairs))
-        self._remember(data, block)
-        return block
-
-    def _remember(self, data: bytes, block: Block) -> None:
-        mark = self._state()
-        if mark != self._mark:
-            self._mark = mark
+        if self._table.changes != before:
             self._known.clear()
         elif len(data) <= _REMEMBERED_SIZE:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[data] = block
-
-    def _state(self) -> tuple[int, int, int]:
-        """Differs whenever the table does: an added entry is a new object at the front."""
-        table = self._decoder.header_table
-        entries = table.dynamic_entries
-        self._front = entries[0] if entries else None  # held, so that its id stays its own
-        return len(entries), id(self._front), table.maxsize
+        return block
 
 
 def check_request(headers: Headers) -> None:

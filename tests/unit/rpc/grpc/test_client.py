@@ -3,7 +3,7 @@ from unit.rpc.http2 import playbook
 
 from boxship.rpc import status
 from boxship.rpc.grpc import client, messages
-from boxship.rpc.http2 import faults, frames, headers
+from boxship.rpc.http2 import blocks, faults, frames
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def session():
 
 
 def head(*pairs, end=False):
-    return frames.headers(1, headers.encode(pairs), end_stream=end, frame_size=16384)
+    return frames.headers(1, blocks.encode(pairs), end_stream=end, frame_size=16384)
 
 
 GRPC = ((b":status", b"200"), (b"content-type", b"application/grpc"))

@@ -2,13 +2,13 @@
 
 from typing import NamedTuple
 
-from boxship.rpc.http2 import connection, frames, headers
+from boxship.rpc.http2 import blocks, connection, frames, headers
 
-REQUEST = headers.encode(
+REQUEST = blocks.encode(
     [(b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/s/M"), (b":authority", b"a"), (b"te", b"trailers")]
 )
-RESPONSE = headers.encode([(b":status", b"200")])
-TRAILERS = headers.encode([(b"grpc-status", b"0")])
+RESPONSE = blocks.encode([(b":status", b"200")])
+TRAILERS = blocks.encode([(b"grpc-status", b"0")])
 
 
 class Frame(NamedTuple):

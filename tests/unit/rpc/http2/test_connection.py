@@ -1,7 +1,7 @@
 import pytest
 from unit.rpc.http2 import playbook
 
-from boxship.rpc.http2 import connection, events, faults, frames, headers
+from boxship.rpc.http2 import blocks, connection, events, faults, frames
 
 Code = faults.ErrorCode
 
@@ -214,7 +214,7 @@ def test_the_first_frame_must_be_settings():
     ],
 )
 def test_a_malformed_request_is_reset(peer, pairs):
-    peer.sends(frames.headers(1, headers.encode(pairs), end_stream=True, frame_size=16384))
+    peer.sends(frames.headers(1, blocks.encode(pairs), end_stream=True, frame_size=16384))
     assert peer.resets() == [(1, Code.PROTOCOL_ERROR)]
     assert type(peer.request(3)).__name__ == "Stream"
 

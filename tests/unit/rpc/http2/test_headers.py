@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boxship.rpc.http2 import faults, headers
+from boxship.rpc.http2 import blocks, faults, headers
 
 PAIRS = st.lists(st.tuples(st.binary(min_size=1, max_size=40), st.binary(max_size=300)), max_size=20)
 
 
 @given(PAIRS)
 def test_what_we_encode_others_decode(pairs):
-    decoded = hpack.Decoder().decode(headers.encode(pairs), raw=True)
+    decoded = hpack.Decoder().decode(blocks.encode(pairs), raw=True)
     assert [(bytes(name), bytes(value)) for name, value in decoded] == pairs
 
 
@@ -47,7 +47,7 @@ def test_the_table_may_be_emptied():
 def test_memory_for_blocks_is_bounded():
     reader = headers.Reader(list_limit=1 << 20)
     for number in range(2000):
-        reader.read(headers.encode([(b"number", b"%d" % number)]))
+        reader.read(blocks.encode([(b"number", b"%d" % number)]))
     assert len(reader._known) <= 256
 
 
@@ -66,6 +66,6 @@ def test_what_a_list_means_is_kept_with_its_block():
 
 @pytest.mark.parametrize("length", [b"x", b"-1", b"", b"9" * 19])
 def test_a_content_length_that_is_none(length):
-    block = headers.Reader(list_limit=4096).read(headers.encode([(b"content-length", length)]))
+    block = headers.Reader(list_limit=4096).read(blocks.encode([(b"content-length", length)]))
     with pytest.raises(ValueError, match="content-length"):
         block.view(tuple)
