@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import threading
+from collections.abc import Callable
 
 from boxship.cli import terminals, world
 from boxship.client import outputs
@@ -36,43 +37,72 @@ class Outputs:
                 self.deserted.set()
 
 
-def stay(around: world.World, process: processes.Process, taken: Outputs, *, terminal: bool) -> int:
-    """Until the process ends; returns its exit status. Signals go to the process, and so does the terminal's size.
+def run(around: world.World, start: Callable[[Outputs], processes.Process], *, terminal: bool) -> int:
+    """Start a process and stay until it ends; returns its exit status.
 
-    When nobody reads its output any more it gets SIGPIPE, as it would without a container around it, and is killed
-    if it does not mind. Whoever interrupts it three times kills it.
+    Signals go to the process, those too that came while it was starting, and so does the terminal's size. When nobody
+    reads its output any more it gets SIGPIPE, as it would without a container around it, and is killed if it does not
+    mind. Whoever interrupts it three times kills it.
     """
-    ended = threading.Event()
-    threading.Thread(target=_end_deserted, args=(process, taken, ended), name="deserted", daemon=True).start()
-    try:
-        return _wait(around, process, terminal=terminal)
-    finally:
-        ended.set()
-
-
-def _wait(around: world.World, process: processes.Process, *, terminal: bool) -> int:
+    taken = Outputs(around)
     if terminal and around.stdin.isatty():
-        _resize(around, process)
-        with terminals.raw(around), terminals.following((signal.SIGWINCH,), lambda _: _resize(around, process)):
+        follower = _Follower(lambda process, _: _resize(around, process))
+        numbers: tuple[signal.Signals, ...] = (signal.SIGWINCH,)
+        keys: contextlib.AbstractContextManager[None] = terminals.raw(around)
+    else:
+        follower, numbers, keys = _Follower(_Forwarder(around)), terminals.FORWARDED, contextlib.nullcontext()
+    with keys, terminals.following(numbers, follower):
+        process = start(taken)
+        follower.know(process)
+        ended = threading.Event()
+        threading.Thread(target=_end_deserted, args=(process, taken, ended), name="deserted", daemon=True).start()
+        try:
             return process.wait()
-    with terminals.following(terminals.FORWARDED, _Forwarder(around, process)):
-        return process.wait()
+        finally:
+            ended.set()
+            _let_go(process)
+
+
+def _let_go(process: processes.Process) -> None:
+    """Of the streams, and of an exec that has ended; a container's init stays for `wait` and `inspect`."""
+    with contextlib.suppress(errors.Error):
+        if process.id:
+            process.delete()
+    process.close()
+
+
+class _Follower:
+    """Does something to a process with each signal, as soon as there is one."""
+
+    def __init__(self, act: Callable[[processes.Process, int], None]) -> None:
+        self._act = act
+        self._known = threading.Event()
+        self._process: processes.Process | None = None
+
+    def know(self, process: processes.Process) -> None:
+        self._process = process
+        self._known.set()
+
+    def __call__(self, number: int) -> None:
+        self._known.wait()
+        if self._process is not None:
+            self._act(self._process, number)
 
 
 class _Forwarder:
     """Passes signals on, and counts interrupts."""
 
-    def __init__(self, around: world.World, process: processes.Process) -> None:
-        self._around, self._process = around, process
+    def __init__(self, around: world.World) -> None:
+        self._around = around
         self._interrupts = 0
 
-    def __call__(self, number: int) -> None:
+    def __call__(self, process: processes.Process, number: int) -> None:
         if number == signal.SIGINT:
             self._interrupts += 1
             if self._interrupts >= _INTERRUPTS:
                 self._around.say("boxship: killing it, since it does not mind being interrupted")
                 number = signal.SIGKILL
-        self._process.kill(number)
+        process.kill(number)
 
 
 def _end_deserted(process: processes.Process, taken: Outputs, ended: threading.Event) -> None:
@@ -85,5 +115,4 @@ def _end_deserted(process: processes.Process, taken: Outputs, ended: threading.E
 
 def _resize(around: world.World, process: processes.Process) -> None:
     if size := terminals.size(around):
-        with contextlib.suppress(errors.Error):
-            process.resize(*size)
+        process.resize(*size)

@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
-from boxship.cli import output
+from boxship.cli import output, terminals
 from boxship.cli.session import Session
+from boxship.core import events
 
 
 @click.command("events", epilog="Example: boxship events 'topic~=^/tasks/'")
@@ -15,18 +16,22 @@ from boxship.cli.session import Session
 @click.pass_obj
 def command(session: Session, filters: tuple[str, ...], style: str) -> None:
     """Watch what happens, in all namespaces, until interrupted."""
-    from boxship.wire import events
+    with terminals.leaving(session.around):
+        for envelope in session.client.events(filters):
+            session.around.print(_line(envelope, style))
+            session.around.stdout.flush()
 
-    for envelope in session.client.events(filters):
-        event = events.decode(envelope.event)
-        fields: Any = event.fields if event else {"type_url": envelope.event.type_url}
-        moment = output.when(envelope.timestamp)
-        if style == "json":
-            line = {"timestamp": moment, "namespace": envelope.namespace, "topic": envelope.topic, "event": fields}
-            session.around.print(json.dumps(line, default=_plain))
-        else:
-            session.around.print(f"{moment} {envelope.namespace} {envelope.topic} {json.dumps(fields, default=_plain)}")
-        session.around.stdout.flush()
+
+def _line(envelope: events.Envelope, style: str) -> str:
+    from boxship.wire import events as wire
+
+    event = wire.decode(envelope.event)
+    fields: Any = event.fields if event else {"type_url": envelope.event.type_url}
+    moment = output.when(envelope.timestamp)
+    if style == "json":
+        line = {"timestamp": moment, "namespace": envelope.namespace, "topic": envelope.topic, "event": fields}
+        return json.dumps(line, default=_plain)
+    return f"{moment} {envelope.namespace} {envelope.topic} {json.dumps(fields, default=_plain)}"
 
 
 def _plain(value: object) -> str:

@@ -4,6 +4,7 @@ import click
 
 from boxship.cli import attached, failures, terminals, values
 from boxship.cli.session import Session
+from boxship.client._sync import processes
 from boxship.terms import errors
 
 
@@ -42,9 +43,9 @@ def command(
     is not there.
     """
     around = session.around
-    taken = attached.Outputs(around)
-    try:
-        process = session.client.containers.get(container).spawn(
+
+    def start(taken: attached.Outputs | None) -> processes.Process:
+        return session.client.containers.get(container).spawn(
             arguments,
             env=values.environment(env, env_file, around.environment),
             cwd=workdir,
@@ -53,15 +54,15 @@ def command(
             terminal=terminal,
             console_size=terminals.size(around) if terminal else None,
             stdin=around.input if interactive else None,
-            stdout=None if detach else taken.output,
-            stderr=None if detach else taken.errors,
+            stdout=taken.output if taken else None,
+            stderr=taken.errors if taken else None,
         )
+
+    try:
+        if detach:
+            start(None).close()
+            return 0
+        return attached.run(around, start, terminal=terminal)
     except (errors.Error, OSError) as exc:
         failures.tell(exc, around, debug=session.debug, about=container)
         return failures.code(exc)
-    if detach:
-        process.close()
-        return 0
-    code = attached.stay(around, process, taken, terminal=terminal)
-    process.delete()
-    return code

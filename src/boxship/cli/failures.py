@@ -14,13 +14,14 @@ from boxship.terms import errors
 OURS, NOT_EXECUTABLE, NOT_THERE = 125, 126, 127
 
 _LAYERS = re.compile(
-    r"(?:(?:failed to create shim task|OCI runtime \w+ failed|runc \w+ failed|exec failed"
+    r"(?:(?:failed to create shim task|failed to start shim|failed to resolve runtime path|OCI runtime \w+ failed|runc \w+ failed|exec failed"
     r"|unable to start container process|error during container init): )+"
 )
 """What each of containerd, shim and runtime puts before a message; scripts read it, people need not."""
 _PROGRAM = re.compile(r'exec:? "?(?P<name>[^"]*?)"?: (?:stat [^:]*: )?(?P<why>.*)', re.DOTALL)
-_SAID = re.compile(r"\b(?:not?|already|cannot|nobody|nothing|neither|unknown|refused|must)\b")
+_SAID = re.compile(r"(?<!\S)(?:not?|already|cannot|nobody|nothing|neither|unknown|refused|must)(?![\w-])")
 """A message with such a word says its class in its own words."""
+_QUOTED = re.compile(r"""(["']).*?\1""")
 _THINGS = (errors.NotFound, errors.AlreadyExists)
 """Classes whose messages may be no more than the name of a thing."""
 
@@ -61,7 +62,7 @@ def words(exc: errors.Error | OSError) -> str:
         text = text.removesuffix(tail)
     if not text:
         return exc.text
-    return f"{text}: {exc.text}" if isinstance(exc, _THINGS) and not _SAID.search(text) else text
+    return f"{text}: {exc.text}" if isinstance(exc, _THINGS) and not _SAID.search(_QUOTED.sub("", text)) else text
 
 
 def code(exc: errors.Error | OSError) -> int:

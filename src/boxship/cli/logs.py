@@ -1,7 +1,10 @@
 """`boxship logs`"""
 
+import contextlib
+
 import click
 
+from boxship.cli import terminals
 from boxship.cli.session import Session
 
 
@@ -12,5 +15,7 @@ from boxship.cli.session import Session
 @click.pass_obj
 def command(session: Session, follow: bool, tail: int | None, container: str) -> None:
     """Show what a detached container has written."""
-    for piece in session.client.containers.get(container).logs(follow=follow, tail=tail):
-        session.around.output(piece)
+    found = session.client.containers.get(container)
+    with terminals.leaving(session.around) if follow else contextlib.nullcontext():
+        for piece in found.logs(follow=follow, tail=tail):
+            session.around.output(piece)

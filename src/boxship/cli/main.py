@@ -1,5 +1,6 @@
 """`boxship`: the group of all commands, and the end of every call: an exit code and, on failure, one clear message."""
 
+import contextlib
 import gc
 import os
 import sys
@@ -110,7 +111,7 @@ ENTRIES = {
 @click.group(
     cls=lazy.LazyGroup,
     entries=ENTRIES,
-    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": None},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Example: boxship run --rm docker.io/library/alpine echo hello",
 )
 @click.option("-a", "--address", metavar="SOCKET", help="The daemon's socket [BOXSHIP_ADDRESS, CONTAINERD_ADDRESS].")
@@ -134,7 +135,8 @@ def group(ctx: click.Context, address: str | None, namespace: str | None, debug:
 def run(arguments: Sequence[str], around: world.World) -> int:
     """One call of the command; returns its exit code."""
     try:
-        result = group.main(list(arguments), prog_name="boxship", standalone_mode=False, obj=around)
+        with contextlib.redirect_stdout(around.stdout), contextlib.redirect_stderr(around.stderr):
+            result = group.main(list(arguments), prog_name="boxship", standalone_mode=False, obj=around)
     except click.exceptions.Exit as exc:
         return exc.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -175,14 +177,15 @@ _EXIT_CODE_IS_THE_CONTAINERS = {"boxship run": 125, "boxship exec": 125}
 def main() -> NoReturn:
     """The console script. It leaves without the interpreter's farewell, which would cost a tenth of a short command."""
     gc.set_threshold(100_000)  # nothing that a start-up makes is garbage
-    code = run(sys.argv[1:], world.World.real())
+    around = world.World.real()
+    code = run(sys.argv[1:], around)
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        around.stdout.flush()
+        around.stderr.flush()
     except BrokenPipeError:
         pass
     except OSError as exc:
-        sys.stderr.write(f"boxship: standard output: {exc.strerror}\n")
+        around.say(f"boxship: standard output: {exc.strerror}")
         code = code or 1
     os._exit(code)
 

@@ -1,6 +1,8 @@
 """`boxship run`"""
 
-from typing import Any
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -8,12 +10,16 @@ from boxship.cli import attached, failures, progress, reaper, terminals, values
 from boxship.cli.session import Session
 from boxship.terms import errors
 
+if TYPE_CHECKING:
+    from boxship.client._sync import container as containers
+    from boxship.client._sync import processes
+
 _EXAMPLES = """\b
 Examples:
   boxship run --rm docker.io/library/alpine echo hello
   boxship run -it --rm alpine sh
-  boxship run -d --name web --memory 256m --cpus 0.5 nginx
-  boxship run --rm -v $PWD:/src:ro -w /src golang go vet ./...
+  boxship run -d --name web --memory 256m nginx
+  boxship run --rm -v .:/src:ro -w /src golang go vet
 """
 
 
@@ -22,22 +28,24 @@ Examples:
 @click.option("--rm", "remove", is_flag=True, help="Remove it when it ends; with -d, too.")
 @click.option("-i", "--interactive", is_flag=True, help="Pass standard input on.")
 @click.option("-t", "--tty", "terminal", is_flag=True, help="Give it a terminal.")
-@click.option("--name", default="", help="Its name; one is made up by default.")
+@click.option("--name", default="", metavar="NAME", help="Its name; one is made up by default.")
 @click.option("-e", "--env", multiple=True, metavar="NAME[=VALUE]", help="Environment.")
 @click.option("--env-file", multiple=True, metavar="FILE", help="Environment, one entry a line.")
 @click.option(
     "-v", "--volume", multiple=True, metavar="SOURCE:TARGET[:ro]", help="Show a folder of this machine inside."
 )
 @click.option("--mount", multiple=True, metavar="KEY=VALUE,...", help="As type=bind,source=/a,target=/b,readonly.")
-@click.option("-w", "--workdir", "cwd", default="", help="Folder in which the command starts.")
+@click.option("-w", "--workdir", "cwd", default="", metavar="FOLDER", help="Folder in which the command starts.")
 @click.option("-u", "--user", default="", metavar="NAME|UID[:GROUP|GID]", help="Who it runs as.")
 @click.option("-m", "--memory", type=values.SIZE, metavar="SIZE", help="Most memory, such as 512m.")
-@click.option("--cpus", type=float, help="Most processors, such as 1.5.")
-@click.option("--pids-limit", type=int, help="Most processes; -1 for any number.")
+@click.option("--cpus", type=float, metavar="NUMBER", help="Most processors, such as 1.5.")
+@click.option("--pids-limit", type=int, metavar="COUNT", help="Most processes; -1 for any number.")
 @click.option("--read-only", is_flag=True, help="Nothing in its image can be written.")
-@click.option("--network", type=click.Choice(["none", "host"]), default="none", show_default=True)
-@click.option("--entrypoint", help="Instead of the image's; empty for none.")
-@click.option("--hostname", default="", help="Its host name; its name by default.")
+@click.option(
+    "--network", type=click.Choice(["none", "host"]), default="none", help="One of its own, or this machine's [none]."
+)
+@click.option("--entrypoint", metavar="PROGRAM", help="Instead of the image's; empty for none.")
+@click.option("--hostname", default="", metavar="NAME", help="Its host name; its name by default.")
 @click.option("--cap-add", multiple=True, metavar="CAPABILITY", help="Give it a capability, or ALL.")
 @click.option("--cap-drop", multiple=True, metavar="CAPABILITY", help="Take a capability from it, or ALL.")
 @click.option(
@@ -45,13 +53,18 @@ Examples:
 )
 @click.option("--privileged", is_flag=True, help="No walls but namespaces: as good as root outside.")
 @click.option("--platform", metavar="OS/ARCH[/VARIANT]", help="Which platform of the image.")
-@click.option("--pull", type=click.Choice(["missing", "always", "never"]), default="missing", show_default=True)
-@click.option("-l", "--label", "labels", multiple=True, metavar="KEY=VALUE", help="Hang a label on it.")
 @click.option(
-    "--restart", type=click.Choice(["no"]), default="no", help="Containers are not started again by themselves."
+    "--pull",
+    type=click.Choice(["missing", "always", "never"]),
+    default="missing",
+    help="When to fetch the image [missing].",
 )
-@click.option("--runtime", default="", help="Runtime, such as io.containerd.runc.v2 or the path of a shim.")
-@click.option("--snapshotter", default="", help="Where its files are kept.")
+@click.option("-l", "--label", "labels", multiple=True, metavar="KEY=VALUE", help="Hang a label on it.")
+@click.option("--restart", type=click.Choice(["no"]), default="no", help="None is started again by itself.")
+@click.option(
+    "--runtime", default="", metavar="NAME|PATH", help="Runtime, such as io.containerd.runc.v2 or the path of a shim."
+)
+@click.option("--snapshotter", default="", metavar="NAME", help="Where its files are kept.")
 @click.argument("image")
 @click.argument("arguments", metavar="[COMMAND [ARGUMENT]...]", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
@@ -84,29 +97,35 @@ def _run(
     wishes = _wishes(session, options)
     _fetch(session, image, options["platform"], options["pull"])
     container = session.client.containers.create(image, arguments or None, **wishes)
-    taken = attached.Outputs(around)
-    try:
-        if detach:
-            container.start(detach=True).close()
-        else:
-            process = container.start(
-                stdin=around.input if interactive else None, stdout=taken.output, stderr=taken.errors
-            )
-    except BaseException:
-        container.remove(force=True)
-        raise
     if detach:
+        with _undone(container):
+            container.start(detach=True).close()
         if remove:
             reaper.start(session, container.id)
         around.print(container.id)
         return 0
+
+    def start(taken: attached.Outputs) -> "processes.Process":
+        stdin = around.input if interactive else None
+        with _undone(container):
+            return container.start(stdin=stdin, stdout=taken.output, stderr=taken.errors)
+
     try:
-        code = attached.stay(around, process, taken, terminal=options["terminal"])
-        process.close()
+        return attached.run(around, start, terminal=options["terminal"])
     finally:
         if remove:
-            container.remove(force=True)
-    return code
+            with contextlib.suppress(errors.NotFound):
+                container.remove(force=True)
+
+
+@contextlib.contextmanager
+def _undone(container: "containers.Container") -> Iterator[None]:
+    """What could not be started does not stay."""
+    try:
+        yield
+    except BaseException:
+        container.remove(force=True)
+        raise
 
 
 def _fetch(session: Session, image: str, platform: str | None, policy: str) -> None:

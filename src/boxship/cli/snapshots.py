@@ -30,7 +30,7 @@ def _row(info: snapshots.Info, *, plain: bool) -> output.Row:
     return {
         "name": info.name,
         "parent": info.parent,
-        "kind": info.kind.value,
+        "kind": info.kind.value.lower(),
         "created": output.when(info.created_at) if plain else output.ago(info.created_at),
         "labels": dict(info.labels),
     }

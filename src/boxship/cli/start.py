@@ -23,17 +23,18 @@ def command(session: Session, attach: bool, interactive: bool, names: tuple[str,
 
 def _attached(session: Session, name: str, *, interactive: bool) -> int:
     around = session.around
-    taken = attached.Outputs(around)
     try:
         container = session.client.containers.get(name)
         terminal = bool(container.spec()["process"].get("terminal"))
-        process = container.start(stdin=around.input if interactive else None, stdout=taken.output, stderr=taken.errors)
+        stdin = around.input if interactive else None
+        return attached.run(
+            around,
+            lambda taken: container.start(stdin=stdin, stdout=taken.output, stderr=taken.errors),
+            terminal=terminal,
+        )
     except (errors.Error, OSError) as exc:
         failures.tell(exc, around, debug=session.debug, about=name)
         return failures.code(exc)
-    code = attached.stay(around, process, taken, terminal=terminal)
-    process.close()
-    return code
 
 
 def _start(session: Session, name: str) -> None:

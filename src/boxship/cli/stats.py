@@ -9,6 +9,8 @@ from boxship.cli.session import Session
 from boxship.core import metrics
 from boxship.terms import errors
 
+_EVERY, _ONCE = 1.0, 0.25
+"""Seconds between two looks."""
 _CLEAR = "\x1b[H\x1b[2J"
 
 
@@ -21,7 +23,7 @@ def command(session: Session, no_stream: bool, style: str, names: tuple[str, ...
     """Show what containers use; all that run by default."""
     before: dict[str, metrics.Stats] = _sample(session, names)
     while True:
-        time.sleep(1)
+        time.sleep(_ONCE if no_stream else _EVERY)
         now = _sample(session, names)
         rows = [_row(name, before.get(name), stats, plain=style == "json") for name, stats in now.items()]
         if not no_stream and session.around.stdout.isatty():

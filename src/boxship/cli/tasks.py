@@ -15,7 +15,7 @@ command = groups.group("tasks", "Running sides of containers.")
 def ls(session: Session, quiet: bool, style: str) -> None:
     """List tasks."""
     rows = [
-        {"id": each.container_id or each.id, "pid": each.pid, "status": each.status.name}
+        {"id": each.container_id or each.id, "pid": each.pid, "status": each.status.name.lower()}
         for each in session.client.tasks.list()
     ]
     if quiet:

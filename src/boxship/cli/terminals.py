@@ -3,6 +3,7 @@
 import contextlib
 import os
 import queue
+import select
 import signal
 import termios
 import threading
@@ -28,6 +29,33 @@ def raw(around: world.World) -> Iterator[None]:
         yield
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+@contextlib.contextmanager
+def leaving(around: world.World) -> Iterator[None]:
+    """End this process by SIGPIPE, as others end, once nobody reads its output, even when it has nothing to write.
+
+    So `boxship logs -f web | grep -m 1 ready` ends with the line that was waited for.
+    """
+    try:
+        output = around.stdout.fileno()
+    except OSError:  # it is kept in memory
+        yield
+        return
+    waiting = select.poll()
+    waiting.register(output, 0)  # errors and the end of a pipe are always told
+
+    def watch() -> None:
+        for _, event in waiting.poll():
+            if event & select.POLLERR:
+                os.kill(os.getpid(), signal.SIGPIPE)
+
+    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    threading.Thread(target=watch, name="leaving", daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGPIPE, before)
 
 
 def size(around: world.World) -> tuple[int, int] | None:

@@ -20,8 +20,13 @@ class World:
 
     @classmethod
     def real(cls) -> "World":
-        """This process's own."""
-        return cls(stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr, environment=os.environ)
+        """This process's own; a stream that the caller has closed is one that is empty, or goes nowhere."""
+        return cls(
+            stdin=sys.stdin or open(os.devnull, encoding="utf-8"),
+            stdout=sys.stdout or open(os.devnull, "w", encoding="utf-8"),
+            stderr=sys.stderr or open(os.devnull, "w", encoding="utf-8"),
+            environment=os.environ,
+        )
 
     @property
     def width(self) -> int:

@@ -115,11 +115,29 @@ def test_the_hosts_network_brings_its_names():
 
 
 def test_limits_and_root():
-    made = spec({"memory": 1 << 20, "cpus": 1.5, "pids_limit": 7, "read_only": True})
+    made = spec({"memory": 8 << 20, "cpus": 1.5, "pids_limit": 7, "read_only": True})
     resources = made["linux"]["resources"]
-    assert (resources["memory"], resources["pids"]) == ({"limit": 1 << 20}, {"limit": 7})
+    assert (resources["memory"], resources["pids"]) == ({"limit": 8 << 20}, {"limit": 7})
     assert resources["cpu"] == {"quota": 150_000, "period": 100_000}
     assert made["root"]["readonly"] is True
+
+
+def test_limits_that_are_none():
+    resources = spec({"memory": 0, "cpus": 0.0, "pids_limit": 0})["linux"]["resources"]
+    assert "memory" not in resources
+    assert "cpu" not in resources
+    assert resources["pids"] == {"limit": -1}
+
+
+@pytest.mark.parametrize("wished", [{"memory": 1 << 20}, {"memory": -1}, {"cpus": -1.0}, {"cpus": 0.001}])
+def test_limits_with_which_nothing_runs(wished):
+    with pytest.raises(errors.InvalidArgument):
+        spec(wished)
+
+
+def test_the_size_of_a_terminal():
+    assert spec({"terminal": True, "console_size": (97, 31)})["process"]["consoleSize"] == {"width": 97, "height": 31}
+    assert "consoleSize" not in spec({"console_size": (97, 31)})["process"]
 
 
 @pytest.mark.parametrize(

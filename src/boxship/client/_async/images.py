@@ -68,7 +68,7 @@ class AsyncImages:
             plain_http=plain_http, insecure=insecure, username=username, password=password, hosts_dir=hosts_dir
         )
         place = await self._snapshotter(snapshotter) if unpack else ""
-        return await self._session.work(
+        image = await self._session.work(
             progress,
             lambda caller, report: transfers.pull(
                 caller,
@@ -80,6 +80,9 @@ class AsyncImages:
                 report=report,
             ),
         )
+        if platform is not None and not all_platforms:
+            await self.config_of(image, wanted)  # an image for one platform only is fetched whatever it is for
+        return image
 
     async def push(
         self,
@@ -180,6 +183,8 @@ class AsyncImages:
         """Write images into an archive that `load`, `docker load` and `ctr images import` read."""
         found = [await self.get(name) for name in names]
         matcher = platforms.EVERYTHING if all_platforms else wishes.matcher(platform)
+        for image in found if platform is not None and not all_platforms else ():
+            await self.config_of(image, matcher)
         await self._session.work(None, lambda caller, _: transfers.save(caller, found, file, matcher=matcher))
 
     async def unpack(self, name: str, *, platform: Platform = None, snapshotter: str = "") -> str:

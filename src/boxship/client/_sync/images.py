@@ -69,7 +69,7 @@ class Images:
             plain_http=plain_http, insecure=insecure, username=username, password=password, hosts_dir=hosts_dir
         )
         place = self._snapshotter(snapshotter) if unpack else ""
-        return self._session.work(
+        image = self._session.work(
             progress,
             lambda caller, report: transfers.pull(
                 caller,
@@ -81,6 +81,9 @@ class Images:
                 report=report,
             ),
         )
+        if platform is not None and not all_platforms:
+            self.config_of(image, wanted)  # an image for one platform only is fetched whatever it is for
+        return image
 
     def push(
         self,
@@ -181,6 +184,8 @@ class Images:
         """Write images into an archive that `load`, `docker load` and `ctr images import` read."""
         found = [self.get(name) for name in names]
         matcher = platforms.EVERYTHING if all_platforms else wishes.matcher(platform)
+        for image in found if platform is not None and not all_platforms else ():
+            self.config_of(image, matcher)
         self._session.work(None, lambda caller, _: transfers.save(caller, found, file, matcher=matcher))
 
     def unpack(self, name: str, *, platform: Platform = None, snapshotter: str = "") -> str:

@@ -1,0 +1,192 @@
+"""With a terminal: `run -it`, `exec -it`, its size, its keys; and colours only where somebody sees them."""
+
+import fcntl
+import os
+import re
+import select
+import signal
+import struct
+import termios
+import time
+
+import pytest
+from integration.system import engines
+
+
+class Terminal:
+    """The other side of a pseudo terminal, with the command at it."""
+
+    def __init__(self, boxship, *words, columns=80, rows=24, **environment):
+        self._side, theirs = os.openpty()
+        self.resize(columns, rows)
+        self.process = boxship.start(
+            *words, stdin=theirs, stdout=theirs, stderr=theirs, environment={"TERM": "xterm", **environment},
+            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )  # fmt: skip
+        self._theirs = theirs
+        self.screen = b""
+
+    def resize(self, columns, rows):
+        fcntl.ioctl(self._side, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def type(self, text):
+        os.write(self._side, text.encode())
+
+    def until(self, pattern, seconds=15.0):
+        """Read until the screen matches; gives the match, and forgets what was before its end."""
+        deadline = time.monotonic() + seconds
+        while not (found := re.search(pattern.encode(), self.screen)):
+            assert time.monotonic() < deadline, self.screen
+            if select.select([self._side], [], [], 0.1)[0]:
+                self.screen += os.read(self._side, 65536)
+        self.screen = self.screen[found.end() :]
+        return found
+
+    def end(self, seconds=15.0):
+        """Read to the end; gives everything and the exit code."""
+        deadline = time.monotonic() + seconds
+        while self.process.poll() is None or select.select([self._side], [], [], 0.05)[0]:
+            assert time.monotonic() < deadline, self.screen
+            if select.select([self._side], [], [], 0.05)[0]:
+                self.screen += os.read(self._side, 65536)
+        return self.screen.decode(), self.process.returncode
+
+    def settings(self):
+        return termios.tcgetattr(self._theirs)
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(20)
+        os.close(self._side)
+        os.close(self._theirs)
+
+
+@pytest.fixture
+def terminal(boxship):
+    made = []
+
+    def make(*words, **how):
+        made.append(Terminal(boxship, *words, **how))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def test_a_shell(terminal, name):
+    at = terminal("run", "-it", "--rm", "--name", name, "box", "sh")
+    at.until(r"[#$] ")
+    at.type("echo $((6 * 7)) $TERM; tty\n")
+    at.until(r"42 xterm\r\n/dev/pts/0\r\n")
+    at.type("exit 5\n")
+    assert at.end()[1] == 5
+
+
+def test_the_terminal_is_as_before_afterwards(terminal):
+    at = terminal("run", "-it", "--rm", "box", "sh", "-c", "echo in; read x; echo bye")
+    before = at.settings()
+    at.until("in\r\n")
+    engines.until(lambda: not at.settings()[3] & termios.ECHO, "raw keys")
+    at.type("\n")
+    assert at.end()[1] == 0
+    assert at.settings() == before
+
+
+def test_it_has_the_size_of_the_callers_from_the_start(terminal):
+    at = terminal("run", "-it", "--rm", "box", "stty", "size", columns=97, rows=31)
+    at.until("31 97")
+    assert at.end()[1] == 0
+
+
+def test_it_follows_the_callers_size(terminal):
+    at = terminal(
+        "run", "-it", "--rm", "box", "sh", "-c", "trap 'stty size' WINCH; echo go; while true; do sleep 0.02; done"
+    )
+    at.until("go\r\n")
+    engines.until(lambda: not at.settings()[3] & termios.ECHO, "raw keys")
+    at.resize(111, 44)
+    at.process.send_signal(signal.SIGWINCH)
+    at.until("44 111")
+
+
+def test_keys_reach_the_container(terminal):
+    at = terminal(
+        "run",
+        "-it",
+        "--rm",
+        "box",
+        "sh",
+        "-c",
+        "trap 'echo heard; exit 8' INT; echo go; while true; do sleep 0.02; done",
+    )
+    at.until("go\r\n")
+    engines.until(lambda: not at.settings()[3] & termios.ISIG, "raw keys")
+    at.type("\x03")
+    at.until("heard")
+    assert at.end()[1] == 8
+
+
+def test_end_of_input_is_a_key(terminal):
+    at = terminal("run", "-it", "--rm", "box", "cat")
+    engines.until(lambda: not at.settings()[3] & termios.ISIG, "raw keys")
+    at.type("line\n")
+    at.until("line\r\nline\r\n")
+    at.type("\x04")
+    assert at.end()[1] == 0
+
+
+def test_exec_with_a_terminal(terminal, running):
+    at = terminal("exec", "-it", running, "sh", columns=90, rows=20)
+    at.until(r"[#$] ")
+    at.type("stty size; exit 4\n")
+    at.until("20 90")
+    assert at.end()[1] == 4
+
+
+def test_interrupting_what_has_no_terminal(terminal, name):
+    line = "trap 'exit 9' INT; echo go; while true; do sleep 0.02; done"
+    at = terminal("run", "--rm", "--name", name, "box", "sh", "-c", line)
+    at.until("go\r\n")
+    at.type("\x03")
+    assert at.end()[1] == 9
+
+
+def test_tables_fit_the_terminal(terminal, running):
+    for columns in (60, 80, 120):
+        screen, code = terminal("ps", columns=columns).end()
+        assert code == 0
+        assert max(map(len, screen.splitlines())) <= columns
+        assert "…" in screen
+        assert running in screen
+
+
+def test_progress_is_for_who_watches(terminal, boxship, remote, reference):
+    fresh = f"{remote.host}/test/watched:v1"
+    remote.push_image("test/watched", "v1", [os.urandom(1 << 20)[:0], b""], {"Cmd": ["true"]})
+    screen, code = terminal("pull", fresh).end()
+    assert code == 0
+    assert "\x1b[" in screen
+    assert fresh in screen.rstrip().splitlines()[-1]
+    plain, code = terminal("pull", fresh, TERM="dumb").end()
+    assert code == 0
+    assert "\x1b[" not in plain
+    said = boxship.process("pull", fresh)
+    assert "\x1b" not in said.errors + said.text
+
+
+def test_help_is_as_wide_as_the_terminal(terminal):
+    for columns in (60, 80, 120):
+        screen, _ = terminal("run", "--help", columns=columns).end()
+        widest = max(map(len, screen.splitlines()))
+        assert columns * 0.8 < widest <= columns
+
+
+def test_stats_are_redrawn(terminal, running):
+    at = terminal("stats", running)
+    for _ in range(2):
+        at.until(re.escape("\x1b[H") + "(.|\n)*NAME")
+        at.until(running)
+    at.type("\x03")
+    assert at.end()[1] == 130
