@@ -3,7 +3,7 @@
 A part of another distribution registers under one of these (see wiring.strangers).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,6 +32,20 @@ class Places:
 
 PLACES = Kind[Places]("boxship.places.v1")
 """Given to every daemon; no client sees it."""
+
+
+class Forks(Protocol):
+    """Has processes that are ready when asked for (boxship.zygote)."""
+
+    def start(self) -> None:
+        """Have the first one ready soon."""
+
+    def spawn(self, entry: str, arguments: Mapping[str, Any] | None = None, fds: Sequence[int] = ()) -> int:
+        """A new process that runs an entry point; its pid. Raises OSError; ValueError for no such entry."""
+
+
+FORKS = Kind[Forks]("boxship.forks.v1")
+"""Given to every daemon, which says what the entry points are; no client sees it."""
 
 CONTENT = Kind[content.Store]("io.containerd.content.v1")
 """Blobs and ingests, of no namespace."""

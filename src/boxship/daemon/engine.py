@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from boxship.core import kinds
-from boxship.daemon import builtins, introspect, listeners, locks, settings
+from boxship.daemon import builtins, introspect, listeners, locks, processes, settings
 from boxship.rpc import server
 from boxship.wire import errors as wire_errors
 from boxship.wire import methods
@@ -129,7 +129,11 @@ class Engine:
             (*builtins.BUILTINS, *strangers.found()),
             disabled=lambda uri: uri in disabled,
             settings=self.settings.plugins,
-            given=(_given(kinds.PLACES, places), _given(kinds.INTROSPECTION, itself)),
+            given=(
+                _given(kinds.PLACES, places),
+                _given(kinds.INTROSPECTION, itself),
+                _given(kinds.FORKS, processes.forks()),
+            ),
         )
         itself.describe(self.assembly)
         self._require()

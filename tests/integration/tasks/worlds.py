@@ -117,7 +117,7 @@ class World:
         self.start()
 
     def start(self, **more):
-        forks = zygotes.Zygote(
+        self.forks = zygotes.Zygote(
             {"shim": "boxship.shim.run:run", "shim-delete": "boxship.shim.cleaning:delete"},
             path=[str(SOURCE), *zygotes._module_path()],
         )
@@ -127,7 +127,7 @@ class World:
             socket_folder=self.folder / "s",
             containers=lambda namespace: self.book,
             publisher=self.ear,
-            forks=forks,
+            forks=self.forks,
             grpc=str(self.folder / "g"),
             ttrpc=self.ear.path,
             program=pathlib.Path(sys.executable),
@@ -140,6 +140,7 @@ class World:
     def stop(self):
         """The daemon ends; shims and containers do not."""
         self.service.close()
+        self.forks.close()
 
     def container(self, id, args, runtime="io.containerd.runc.v2", **changes):
         """Put a container of busybox into the book."""
@@ -192,7 +193,7 @@ class World:
             "sockets": len(os.listdir(self.folder / "s")),
             "descriptors": len(os.listdir("/proc/self/fd")),
             "threads": threading.active_count(),
-            "template's descriptors": len(os.listdir(f"/proc/{self.service._zygote.pid}/fd")),
+            "template's descriptors": len(os.listdir(f"/proc/{self.forks.pid}/fd")),
         }
 
     def fifo(self, name):

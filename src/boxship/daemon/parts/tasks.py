@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boxship.core import kinds
+from boxship.daemon import processes
 from boxship.plugins.tasks import service
 from boxship.terms import platforms
 from boxship.wiring import parts
-from boxship.zygote import client as zygote
-
-_ENTRIES = {"shim": "boxship.shim.run:run", "shim-delete": "boxship.shim.cleaning:delete"}
-_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,15 +23,14 @@ class Config:
 def _make(config: Config, needs: parts.Needs) -> service.TaskService:
     places = needs.one(kinds.PLACES)
     books = needs.one(kinds.METADATA)
-    environment = {**os.environ, "PATH": os.environ.get("PATH") or _DEFAULT_PATH}
-    forks = zygote.Zygote(_ENTRIES, environment={"PATH": environment["PATH"]})
+    environment = {**os.environ, "PATH": os.environ.get("PATH") or processes.DEFAULT_PATH}
     made = service.TaskService(
         root=places.folder(kinds.TASKS, "task"),
         state=places.scratch(kinds.TASKS, "task"),
         socket_folder=places.state / "s",
         containers=lambda namespace: books.namespace(namespace).containers,
         publisher=needs.one(kinds.EVENTS),
-        forks=forks,
+        forks=needs.one(kinds.FORKS),
         grpc=places.grpc,
         ttrpc=places.ttrpc,
         program=Path(sys.argv[0] or sys.executable).absolute(),
@@ -50,7 +46,7 @@ def _make(config: Config, needs: parts.Needs) -> service.TaskService:
 REGISTRATION = parts.Registration(
     kind=kinds.TASKS,
     name="task",
-    requires=(kinds.PLACES, kinds.METADATA, kinds.EVENTS),
+    requires=(kinds.PLACES, kinds.FORKS, kinds.METADATA, kinds.EVENTS),
     config=Config,
     make=_make,
 )

@@ -5,13 +5,12 @@ import select
 import time
 from pathlib import Path
 
-from boxship.core import tasks
+from boxship.core import kinds, tasks
 from boxship.plugins.tasks import sockets
 from boxship.plugins.tasks.bundles import Bundle
 from boxship.terms import errors
 from boxship.terms.typed import TypedBytes
 from boxship.wire import shims
-from boxship.zygote import client as zygote
 
 _ANSWER_LIMIT = 64 * 1024
 
@@ -21,7 +20,7 @@ class OwnLauncher:
 
     def __init__(
         self,
-        forks: zygote.Zygote,
+        forks: kinds.Forks,
         *,
         sockets: sockets.Sockets,
         grpc: str,
@@ -36,7 +35,7 @@ class OwnLauncher:
         runtime_root: where foreign OCI runtimes keep their state when the options do not say.
         clean_up_seconds: how long `clean_up` may take.
         """
-        self._zygote, self._sockets = forks, sockets
+        self._forks, self._sockets = forks, sockets
         self._seconds = clean_up_seconds
         self._common = {
             "daemon": grpc,
@@ -56,7 +55,7 @@ class OwnLauncher:
             return endpoint
         try:
             with listener:
-                self._zygote.spawn("shim", {**self._arguments(bundle), "address": path}, [listener.fileno()])
+                self._forks.spawn("shim", {**self._arguments(bundle), "address": path}, [listener.fileno()])
         except (OSError, ValueError) as error:
             os.unlink(path)
             raise errors.Unavailable(f"no process for the shim: {error}") from error
@@ -69,7 +68,7 @@ class OwnLauncher:
         ours, theirs = os.pipe2(os.O_CLOEXEC)
         with open(ours, "rb", buffering=0) as answer:
             try:
-                self._zygote.spawn("shim-delete", self._arguments(bundle), [theirs])
+                self._forks.spawn("shim-delete", self._arguments(bundle), [theirs])
             except OSError as error:
                 raise errors.Unavailable(f"no process to clean up after the shim: {error}") from error
             finally:

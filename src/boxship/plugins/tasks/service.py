@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from boxship.core import containers, events, mounts, tasks
+from boxship.core import containers, events, kinds, mounts, tasks
 from boxship.plugins.tasks import foreign, launching, logs, own, recovery, sockets
 from boxship.plugins.tasks.bound import TaskManager
 from boxship.plugins.tasks.bundles import Bundle, Bundles
@@ -15,7 +15,6 @@ from boxship.plugins.tasks.running import Running
 from boxship.proxies import shims as proxies
 from boxship.terms import errors
 from boxship.terms.typed import TypedBytes
-from boxship.zygote import client as zygote
 
 _log = logging.getLogger(__name__)
 OWN_RUNTIMES = frozenset({"io.containerd.runc.v2", "io.containerd.boxship.v1"})
@@ -37,7 +36,7 @@ class TaskService:
         socket_folder: Path,
         containers: Callable[[str], containers.Store],
         publisher: events.Publisher,
-        forks: zygote.Zygote,
+        forks: kinds.Forks,
         grpc: str,
         ttrpc: str,
         program: Path,
@@ -61,7 +60,7 @@ class TaskService:
             foreign_shims: names of runtimes that are ours by default and shall be run by the binary on PATH.
             debug: whether shims shall say more.
         """
-        self._containers, self._publisher, self._zygote = containers, publisher, forks
+        self._containers, self._publisher, self._forks = containers, publisher, forks
         self._bundles = Bundles(root, state)
         self._sockets = sockets.Sockets(socket_folder, grpc)
         self._grpc, self._ttrpc, self._program, self._environment = grpc, ttrpc, program, environment
@@ -91,7 +90,7 @@ class TaskService:
 
     def recover(self) -> None:
         """Find the tasks of a daemon before us, clean up after those whose shims are gone."""
-        self._zygote.start()
+        self._forks.start()
         found = recovery.load(
             self._bundles, launcher=self.launcher_of, is_wanted=self._has_container, on_death=self._shim_died
         )
@@ -114,7 +113,6 @@ class TaskService:
         for task in remaining:
             task.forget()
         self._logs.close_all()
-        self._zygote.close()
 
     def container(self, namespace: str, id: str) -> containers.Container:
         """Raises NotFound."""
