@@ -1,6 +1,7 @@
 """`boxship content`"""
 
 import re
+import time
 
 import click
 
@@ -8,6 +9,7 @@ from boxship.cli import groups, output
 from boxship.cli.session import Session
 from boxship.core import content
 from boxship.terms import digests, errors, oci
+from boxship.terms import labels as words
 
 command = groups.group("content", "Blobs, named by digest, and ingests, which become blobs.")
 
@@ -80,7 +82,11 @@ def get(session: Session, digest: str) -> None:
 @click.argument("ref")
 @click.pass_obj
 def ingest(session: Session, expected_size: int, expected_digest: str, resume: bool, ref: str) -> None:
-    """Read a blob from standard input and print its digest. It is well if the blob is here already."""
+    """Read a blob from standard input and print its digest.
+
+    It stays until `content rm`, also when nothing refers to it; it is well if it is here already.
+    """
+    kept = {words.GC_ROOT: output.when(time.time_ns()) or ""}
     source = session.around.input
     try:
         with session.client.content.writer(ref, total=expected_size, expected=expected_digest) as writer:
@@ -88,7 +94,7 @@ def ingest(session: Session, expected_size: int, expected_digest: str, resume: b
                 writer.truncate(0)
             while data := source.read(_CHUNK):
                 writer.write(data)
-            digest = writer.commit(expected_size, expected_digest)
+            digest = writer.commit(expected_size, expected_digest, kept)
     except errors.AlreadyExists as exc:
         found = _DIGEST.search(exc.message)
         if found is None:
@@ -96,6 +102,8 @@ def ingest(session: Session, expected_size: int, expected_digest: str, resume: b
         digest = found[0]
         while source.read(_CHUNK):  # whoever writes to us shall not notice
             pass
+        info = content.Info(digest=digest, labels=kept)
+        session.client.content.update(info, groups.label_paths(kept))
     session.around.print(digest)
 
 
