@@ -85,7 +85,6 @@ class Filter:
     program: bytes
     flags: int = 0
     listener: str = ""
-    metadata: str = ""
 
 
 class _Compare(ctypes.Structure):
@@ -292,7 +291,6 @@ def prepare(profile: Mapping[str, Any], *, cache: str | None = None) -> Filter:
             program=program,
             flags=flags,
             listener=profile.get("listenerPath") or "",
-            metadata=profile.get("listenerMetadata") or "",
         )
         _compiled[key] = found
     return found

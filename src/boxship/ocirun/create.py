@@ -146,9 +146,8 @@ def _bear(
 ) -> container.Container:
     ours, theirs = sockets.pair()
     born: list[container.Container] = []
-    listen = listeners.sender(
-        made.process.seccomp, lambda: container.state(born[0], phase="creating"), lambda: born[0].pid
-    )
+    profile = (spec.get("linux") or {}).get("seccomp")
+    listen = listeners.sender(profile, lambda: container.state(born[0], phase="creating"), lambda: born[0].pid)
     letters, inner = channels.Channel(ours, listen=listen), channels.Channel(theirs)
     undo.callback(letters.close)
     stage = Stage(

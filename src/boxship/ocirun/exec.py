@@ -63,7 +63,7 @@ def execute(
         raise errors.SpecFault(message, step="exec")
     ours, theirs = sockets.pair()
     born_pid: list[int] = []
-    listen = listeners.sender(made.seccomp, lambda: _state(box), lambda: born_pid[0])
+    listen = listeners.sender(linux.get("seccomp"), lambda: _state(box), lambda: born_pid[0])
     letters, inner = channels.Channel(ours, listen=listen), channels.Channel(theirs)
     keyring = None if no_new_keyring else box.id
     try:

@@ -1,17 +1,18 @@
-"""Our own OCI runtime. What is heavy is done by a helping hand (`hands`), the rest in this process."""
+"""Our own OCI runtime, in this process."""
 
 import contextlib
 import errno
 import logging
+import os
 import socket
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from boxship.linux import cgroups
-from boxship.ocirun import channel, container, create, delete, kill, start, update
+from boxship.ocirun import channel, container, create, delete, kill, listeners, start, update
 from boxship.ocirun import errors as faults
 from boxship.ocirun import exec as execution
-from boxship.shim import hands, leftovers, runtimes, specs
+from boxship.shim import leftovers, runtimes, specs
 from boxship.terms import errors
 
 _log = logging.getLogger(__name__)
@@ -40,7 +41,6 @@ class OwnRuntime:
         self._filters = filters
         self._systemd_cgroup, self._no_pivot, self._no_new_keyring = systemd_cgroup, no_pivot, no_new_keyring
         self._made: container.Container | None = None
-        self._facts: dict[str, Any] = {}  # what `create` reported, and the descriptor of the init
 
     @property
     def cgroup(self) -> cgroups.Cgroup | None:
@@ -51,10 +51,10 @@ class OwnRuntime:
         return specs.shares_pids(self._box.spec)
 
     def create(self, given: runtimes.Given, *, terminal: bool) -> runtimes.Started:
-        def work() -> tuple[dict[str, Any], list[int]]:
-            spec = specs.read(self._bundle)
-            if spec.get("process"):
-                spec["process"] = {**spec["process"], "terminal": terminal}
+        spec = specs.read(self._bundle)
+        if spec.get("process"):
+            spec["process"] = {**spec["process"], "terminal": terminal}
+        with _failing("create"):
             made = create.create(
                 spec,
                 id=self._id,
@@ -68,50 +68,44 @@ class OwnRuntime:
                 warn=_log.warning,
             )
             leftovers.note(self._bundle, made.pid, made.cgroup.paths)
-            assert made.letters is not None
-            facts = {
-                "pid": made.pid,
-                "rootfs": made.rootfs,
-                "paths": dict(made.cgroup.paths),
-                "version": made.cgroup.version,
-                "created": made.created,
-                "outline": specs.outline(spec),
-            }
-            fds = [made.pidfd, made.letters.fileno()]
-            return facts, fds if made.console is None else [*fds, made.console]
-
-        with _failing("create"):
-            facts, (pidfd, letters, *console) = hands.lend(work)
-        self._facts = {**facts, "pidfd": pidfd}
-        self._made = self._container(letters)
-        return runtimes.Started(pid=self._made.pid, console=console[0] if console else None)
+        made.spec = specs.outline(spec)
+        self._made = made
+        return runtimes.Started(pid=made.pid, console=made.console)
 
     def state(self) -> dict[str, Any]:
-        if self._made is None:
+        made = self._made
+        if made is None:
             return {}
-        letters = self._made.letters
-        return {**self._facts, "letters": None if letters is None else letters.fileno()}
+        return {
+            "pid": made.pid,
+            "pidfd": made.pidfd,
+            "rootfs": made.rootfs,
+            "outline": made.spec,
+            "paths": dict(made.cgroup.paths),
+            "version": made.cgroup.version,
+            "created": made.created,
+            "started": made.started,
+            "letters": None if made.letters is None else made.letters.fileno(),
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        if state:
-            self._facts = {name: value for name, value in state.items() if name != "letters"}
-            self._made = self._container(state["letters"])
-
-    def _container(self, letters: int | None) -> container.Container:
-        """`letters`: the channel to the init, until it has executed."""
-        facts = self._facts
-        return container.Container(
+        if not state:
+            return
+        made = self._made = container.Container(
             id=self._id,
             bundle=self._bundle,
-            rootfs=facts["rootfs"],
-            spec=facts["outline"],
-            pid=facts["pid"],
-            pidfd=facts["pidfd"],
-            letters=None if letters is None else channel.Channel(socket.socket(fileno=letters)),
-            cgroup=cgroups.Cgroup(paths=facts["paths"], version=facts["version"]),
-            created=facts["created"],
-            started=letters is None,
+            rootfs=state["rootfs"],
+            spec=state["outline"],
+            pid=state["pid"],
+            pidfd=state["pidfd"],
+            cgroup=cgroups.Cgroup(paths=state["paths"], version=state["version"]),
+            created=state["created"],
+            started=state["started"],
         )
+        if state["letters"] is not None:
+            profile = (specs.read(self._bundle).get("linux") or {}).get("seccomp")
+            listen = listeners.sender(profile, lambda: container.state(made, phase="creating"), lambda: made.pid)
+            made.letters = channel.Channel(socket.socket(fileno=state["letters"]), listen=listen)
 
     def start(self) -> None:
         with _failing("start"):
@@ -119,8 +113,7 @@ class OwnRuntime:
 
     def execute(self, process: Mapping[str, Any], given: runtimes.Given, *, terminal: bool) -> runtimes.Started:
         box = self._box
-
-        def work() -> tuple[dict[str, Any], list[int]]:
+        with _failing("exec"):
             target = execution.Target(id=box.id, pid=box.pid, cgroup=box.cgroup, spec=specs.read(self._bundle))
             made = execution.execute(
                 target,
@@ -130,11 +123,8 @@ class OwnRuntime:
                 seccomp_cache=self._filters,
                 warn=_log.warning,
             )
-            return {"pid": made.pid}, [] if made.console is None else [made.console]
-
-        with _failing("exec"):
-            facts, fds = hands.lend(work)
-        return runtimes.Started(pid=facts["pid"], console=fds[0] if fds else None)
+            os.close(made.pidfd)
+        return runtimes.Started(pid=made.pid, console=made.console)
 
     def kill(self, number: int, *, everyone: bool) -> None:
         try:
