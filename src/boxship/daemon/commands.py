@@ -1,9 +1,7 @@
 """What boxshipd does when it is told to: run, or show its configuration."""
 
 import contextlib
-import ctypes
 import faulthandler
-import gc
 import logging
 import os
 import signal
@@ -12,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from boxship.daemon import builtins, config, listeners, locks, logs, notify, settings
+from boxship.daemon import builtins, config, listeners, locks, logs, memory, notify, settings
 from boxship.wiring import graph, sections
 
 _log = logging.getLogger("boxshipd")
@@ -45,10 +43,11 @@ def serve(line: Mapping[str, str]) -> int:
     os.umask(0o077)
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     stopping = _stop_signals()
+    memory.economize()
     with _running(told) as engine:
         engine.listen_to_shims()
         engine.listen_to_clients()
-        _settle()
+        memory.settle()
         _log.info("boxshipd successfully booted, serving on %s", told.grpc.address)
         notify.tell("READY=1")
         stopping.wait(_GATHERING)
@@ -65,7 +64,7 @@ def _running(told: settings.Settings) -> Any:
 
     _prepare(told)
     try:
-        made = engine.Engine(told)
+        made = engine.Engine(told, rested=memory.give_back)
     except engine.Incomplete as exc:
         raise Failed(str(exc)) from exc
     try:
@@ -102,14 +101,6 @@ def _stop_signals() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     return stopping
-
-
-def _settle() -> None:
-    """What has been made until now stays: the collector need not look at it again, and forks share it."""
-    gc.collect()
-    gc.freeze()
-    with contextlib.suppress(AttributeError):  # not in every C library
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def show_default(_line: Mapping[str, str]) -> int:

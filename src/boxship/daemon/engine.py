@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,8 +30,8 @@ class Engine:
     Several threads may use it.
     """
 
-    def __init__(self, told: settings.Settings) -> None:
-        """Take the folders and make the parts; nobody listens yet.
+    def __init__(self, told: settings.Settings, *, rested: Callable[[], object] | None = None) -> None:
+        """Take the folders and make the parts; nobody listens yet. `rested` is called when nothing was asked for a second.
 
         Raises:
             locks.Held: another daemon has the root or the state folder.
@@ -39,6 +39,7 @@ class Engine:
             wiring.sections.BadValue: a setting of a part cannot be.
         """
         self.settings = told
+        self._rested = rested
         self._locks: list[locks.FolderLock] = []
         self._servers: dict[str, server.Server] = {}
         self._sockets: list[str] = []
@@ -153,7 +154,7 @@ class Engine:
                 for adapter in self.assembly.all(kind).values()
                 for handler in methods.handlers(adapter.SERVICE, adapter)
             ]
-            self._servers[protocol] = server.Server(handlers, translate=wire_errors.to_status)
+            self._servers[protocol] = server.Server(handlers, translate=wire_errors.to_status, rested=self._rested)
 
 
 def embed(root: str | os.PathLike[str], state: str | os.PathLike[str], **sections: Mapping[str, Any]) -> Engine:

@@ -27,6 +27,7 @@ GONE = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 _STREAM = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 _TICK = 0.002  # seconds a call may keep the leader before the deputy notices
 _QUIET = 50  # ticks without work after which the deputy sleeps
+_REST = 1.0  # seconds that it then sleeps before it says that nothing is going on
 
 
 class Source(Protocol):
@@ -39,8 +40,10 @@ class Source(Protocol):
 class Readers:
     """Watches descriptors. Streams are told once per arrival (edge-triggered): read until there is no more."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, rested: Callable[[], object] | None = None) -> None:
+        """`rested` is called when nothing has arrived for a second, once until something does; it may take some ms."""
         self._name = name
+        self._rested = rested
         self._epoll = select.epoll()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._epoll.register(self._wake, select.EPOLLIN)
@@ -163,6 +166,8 @@ class Readers:
         if self._busy or self._closed:
             self._asleep = False
             return
+        if self._rested is not None and not self._stir.wait(_REST) and not self._closed:
+            self._rested()
         self._stir.wait()
 
     def _take_over(self) -> None:

@@ -54,13 +54,15 @@ class Server:
         *,
         translate: Callable[[BaseException], status.Status],
         limits: Limits | None = None,
+        rested: Callable[[], object] | None = None,
     ) -> None:
+        """`rested` is called whenever nothing has arrived for a second, in a thread that must not wait for long."""
         self._limits = limits or Limits()
         self._routes = {handler.method.path: running.Route(handler) for handler in handlers}
         limited = self._limits
         threads = pool.Pool(threads=limited.threads, long_threads=limited.upload_threads, queued=limited.queue)
         self._shop = running.Workshop(translate=translate, threads=threads, clock=timers.Timers())
-        self._readers = readers.Readers("rpc-reader")
+        self._readers = readers.Readers("rpc-reader", rested)
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._links: set[links.Link] = set()
