@@ -17,11 +17,13 @@ _LOG = "/var/log/boxship/boxshipd.log"
 
 @command.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def run(arguments: tuple[str, ...]) -> int:
+@click.pass_obj
+def run(session: Session, arguments: tuple[str, ...]) -> int:
     """Run the daemon here, with the arguments of boxshipd."""
     from boxship.daemon import main
 
-    return main.main(list(arguments))
+    where = () if session.is_default else ("--address", session.address.removeprefix("unix://"))
+    return main.main([*where, *arguments])
 
 
 @command.command("start")

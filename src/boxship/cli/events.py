@@ -10,7 +10,7 @@ from boxship.cli.session import Session
 from boxship.core import events
 
 
-@click.command("events", epilog="Example: boxship events 'topic~=^/tasks/'")
+@click.command("events", epilog="Example: boxship events 'topic~=\"^/tasks/\"'")
 @click.argument("filters", nargs=-1)
 @output.format_option
 @click.pass_obj

@@ -2,7 +2,7 @@
 
 import click
 
-from boxship.cli import attached, failures, terminals, values
+from boxship.cli import attached, failures, offers, terminals, values
 from boxship.cli.session import Session
 from boxship.client._sync import processes
 from boxship.terms import errors
@@ -21,7 +21,7 @@ from boxship.terms import errors
 @click.option("-w", "--workdir", default="", help="Folder in which the command starts.")
 @click.option("-u", "--user", default="", metavar="NAME|UID[:GROUP|GID]", help="Who it runs as.")
 @click.option("--privileged", is_flag=True, help="With all capabilities.")
-@click.argument("container")
+@click.argument("container", shell_complete=offers.running)
 @click.argument("arguments", metavar="COMMAND [ARGUMENT]...", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_obj
 def command(

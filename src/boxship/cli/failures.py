@@ -93,6 +93,6 @@ def _rest(why: str) -> str:
 def _way_out(exc: Exception) -> str:
     if isinstance(exc, errors.Unauthenticated):
         return "credentials are read from ~/.docker/config.json, or given by --user"
-    if isinstance(exc, PermissionError | errors.PermissionDenied) and os.geteuid() != 0:
+    if isinstance(exc, PermissionError | errors.PermissionDenied) and os.geteuid() != 0 and "root" not in str(exc):
         return "try it as root"
     return ""

@@ -4,7 +4,7 @@ import re
 
 import click
 
-from boxship.cli import output
+from boxship.cli import offers, output
 from boxship.cli.session import Session
 from boxship.core import images
 from boxship.terms import errors
@@ -14,7 +14,7 @@ _OPERATOR = re.compile(r"==|!=|~=")
 
 @click.command("images")
 @click.option("-q", "--quiet", is_flag=True, help="Only names.")
-@click.argument("filters", metavar="[NAME|FILTER]...", nargs=-1)
+@click.argument("filters", metavar="[NAME|FILTER]...", nargs=-1, shell_complete=offers.images)
 @output.format_option
 @click.pass_obj
 def command(session: Session, quiet: bool, filters: tuple[str, ...], style: str) -> None:
@@ -34,11 +34,9 @@ def command(session: Session, quiet: bool, filters: tuple[str, ...], style: str)
 
 def _is_called(image: images.Image, name: str) -> bool:
     """Whether a person would call it so: in full, or without registry or tag."""
-    return any(full == name or full.startswith((f"{name}:", f"{name}@")) for full in (image.name, _short(image.name)))
-
-
-def _short(name: str) -> str:
-    return name.removeprefix("docker.io/library/").removeprefix("docker.io/")
+    return any(
+        full == name or full.startswith((f"{name}:", f"{name}@")) for full in (image.name, offers.image(image.name))
+    )
 
 
 def _row(session: Session, image: images.Image, *, plain: bool) -> output.Row:
@@ -58,7 +56,7 @@ def _row(session: Session, image: images.Image, *, plain: bool) -> output.Row:
             "labels": dict(image.labels),
         }
     return {
-        "name": _short(image.name),
+        "name": offers.image(image.name),
         "digest": image.target.digest[7:19],
         "platforms": ",".join(platforms),
         "size": output.size(size),

@@ -15,6 +15,7 @@ def command(session: Session, style: str) -> None:
     """Show the daemon and this machine."""
     found = session.client.info()
     system = os.uname()
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     rows = {
         "daemon": found.version.version,
         "pid": found.server.pid,
@@ -29,6 +30,8 @@ def command(session: Session, style: str) -> None:
         "snapshotters": list(found.snapshotters),
         "kernel": system.release,
         "architecture": system.machine,
+        "processors": os.cpu_count(),
+        "memory": memory if style == "json" else output.size(memory),
         "failed": {f"{part.type}.{part.id}": part.error for part in found.failed},
     }
     if style == "json":

@@ -5,13 +5,13 @@ from typing import Any
 
 import click
 
-from boxship.cli import output
+from boxship.cli import offers, output
 from boxship.cli.session import Session
 from boxship.terms import errors
 
 
 @click.command("inspect")
-@click.argument("names", metavar="CONTAINER|IMAGE...", nargs=-1, required=True)
+@click.argument("names", metavar="CONTAINER|IMAGE...", nargs=-1, required=True, shell_complete=offers.both)
 @click.pass_obj
 def command(session: Session, names: tuple[str, ...]) -> int:
     """Show all about containers or images, as JSON."""

@@ -2,14 +2,14 @@
 
 import click
 
-from boxship.cli import groups
+from boxship.cli import groups, offers
 from boxship.cli.session import Session
 
 
 @click.command("kill", epilog="Example: boxship kill -s HUP web")
 @click.option("-s", "--signal", default="SIGKILL", show_default=True, help="Its name or number.")
 @click.option("-a", "--all", "everyone", is_flag=True, help="To every process in it.")
-@click.argument("names", metavar="CONTAINER...", nargs=-1, required=True)
+@click.argument("names", metavar="CONTAINER...", nargs=-1, required=True, shell_complete=offers.running)
 @click.pass_obj
 def command(session: Session, signal: str, everyone: bool, names: tuple[str, ...]) -> int:
     """Send containers a signal."""

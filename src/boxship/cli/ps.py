@@ -2,7 +2,7 @@
 
 import click
 
-from boxship.cli import output, values
+from boxship.cli import offers, output, values
 from boxship.cli.session import Session
 from boxship.client import results
 from boxship.core import containers, tasks
@@ -52,7 +52,7 @@ def _status_named(text: str) -> tasks.Status:
 def _row(record: containers.Container, state: results.State, *, plain: bool) -> output.Row:
     row = {
         "name": record.id,
-        "image": record.image if plain else _short(record.image),
+        "image": record.image if plain else offers.image(record.image),
         "command": _command(record, plain=plain),
         "created": output.when(record.created_at) if plain else output.ago(record.created_at),
         "status": state.status.name.lower() if plain else _status(state),
@@ -61,10 +61,6 @@ def _row(record: containers.Container, state: results.State, *, plain: bool) -> 
         row |= {"pid": state.pid, "exit_status": state.exit_status, "runtime": record.runtime.name}
         row["labels"] = dict(record.labels)
     return row
-
-
-def _short(image: str) -> str:
-    return image.removeprefix("docker.io/library/").removeprefix("docker.io/")
 
 
 def _command(record: containers.Container, *, plain: bool) -> object:

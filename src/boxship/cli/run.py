@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from boxship.cli import attached, failures, progress, reaper, terminals, values
+from boxship.cli import attached, failures, offers, progress, reaper, terminals, values
 from boxship.cli.session import Session
 from boxship.terms import errors
 
@@ -65,7 +65,7 @@ Examples:
     "--runtime", default="", metavar="NAME|PATH", help="Runtime, such as io.containerd.runc.v2 or the path of a shim."
 )
 @click.option("--snapshotter", default="", metavar="NAME", help="Where its files are kept.")
-@click.argument("image")
+@click.argument("image", shell_complete=offers.images)
 @click.argument("arguments", metavar="[COMMAND [ARGUMENT]...]", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def command(

@@ -4,6 +4,7 @@ import os
 
 import click
 
+from boxship.cli import offers
 from boxship.cli.session import Session
 
 
@@ -11,7 +12,7 @@ from boxship.cli.session import Session
 @click.option("-o", "--output", "path", type=click.Path(dir_okay=False), help="A file; standard output by default.")
 @click.option("--platform", metavar="OS/ARCH[/VARIANT]", help="Which platform; this machine's by default.")
 @click.option("--all-platforms", is_flag=True, help="All of them; they must be here.")
-@click.argument("names", metavar="IMAGE...", nargs=-1, required=True)
+@click.argument("names", metavar="IMAGE...", nargs=-1, required=True, shell_complete=offers.images)
 @click.pass_obj
 def command(
     session: Session, path: str | None, platform: str | None, all_platforms: bool, names: tuple[str, ...]

@@ -1,5 +1,6 @@
 """One call of the command: the caller's world, which daemon and namespace are meant, and the client once it is needed."""
 
+import os
 from typing import TYPE_CHECKING
 
 from boxship.cli import world
@@ -13,7 +14,17 @@ _LOG = "/var/log/boxship/boxshipd.log"
 class Session:
     """Made by the group, handed to every command as the context's object."""
 
-    def __init__(self, around: world.World, *, address: str | None, namespace: str | None, debug: bool = False) -> None:
+    def __init__(
+        self,
+        around: world.World,
+        *,
+        address: str | None,
+        namespace: str | None,
+        debug: bool = False,
+        starts: bool = True,
+    ) -> None:
+        """`starts`: whether a daemon may be started."""
+        self._starts = starts
         told = around.environment
         self.around = around
         self.debug = debug
@@ -43,10 +54,11 @@ class Session:
         try:
             return boxship.connect(self.address, namespace=self.namespace)
         except errors.Unavailable:
-            if not self.is_default:
+            if not (self.is_default and self._starts):
                 raise
         from boxship.cli import starter
 
-        self.around.say("boxship: no daemon is running, starting one")
+        if os.geteuid() == 0:
+            self.around.say("boxship: no daemon is running, starting one")
         starter.start(world.DEFAULT_ADDRESS, log=_LOG, environment=self.around.environment)
         return boxship.connect(self.address, namespace=self.namespace)

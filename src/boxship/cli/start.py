@@ -2,7 +2,7 @@
 
 import click
 
-from boxship.cli import attached, failures, groups
+from boxship.cli import attached, failures, groups, offers
 from boxship.cli.session import Session
 from boxship.terms import errors
 
@@ -10,7 +10,7 @@ from boxship.terms import errors
 @click.command("start", epilog="Example: boxship start -a job")
 @click.option("-a", "--attach", is_flag=True, help="Stay with it and show its output; the exit code is its own.")
 @click.option("-i", "--interactive", is_flag=True, help="Pass standard input on; with -a.")
-@click.argument("names", metavar="CONTAINER...", nargs=-1, required=True)
+@click.argument("names", metavar="CONTAINER...", nargs=-1, required=True, shell_complete=offers.containers)
 @click.pass_obj
 def command(session: Session, attach: bool, interactive: bool, names: tuple[str, ...]) -> int:
     """Start stopped containers."""

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -12,31 +13,42 @@ from boxship.terms import errors
 PATIENCE = 15.0
 """Seconds until a daemon that was started must answer."""
 _PAUSE = 0.02
+_OTHERS = 1.0
+"""Seconds that a daemon gets which somebody else may be starting, when ours has given up."""
 
 
 def listens(address: str) -> bool:
     """Whether somebody accepts connections at a socket."""
+    return listener(address) is not None
+
+
+def listener(address: str) -> int | None:
+    """The pid of who listens at a socket (0: not told), None when nobody accepts connections there."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(2)
         try:
             probe.connect(address)
+            told = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         except OSError:
-            return False
-    return True
+            return None
+    return int(struct.unpack("3i", told)[0])
 
 
 def start(address: str, *, log: str, environment: Mapping[str, str], arguments: tuple[str, ...] = ()) -> int:
-    """Start a daemon at an address and wait until it answers; returns its pid.
+    """Start a daemon at an address and wait until one answers; returns its pid.
+
+    When somebody else starts one at the same moment, that one is as good, and ours goes.
 
     Raises:
-        Unavailable: it did not come up; the message has the end of its log.
+        Unavailable: it did not come up; the message has what it logged.
         PermissionDenied: only root can run it.
     """
     if os.geteuid() != 0:
-        raise errors.PermissionDenied("starting a daemon needs root: use sudo, or ask for one that runs")
-    os.makedirs(os.path.dirname(log), mode=0o700, exist_ok=True)
+        raise errors.PermissionDenied(f"no daemon listens on {address}, and only root can start one: use sudo")
+    os.makedirs(os.path.dirname(os.path.abspath(log)), mode=0o700, exist_ok=True)
     command = [sys.executable, "-m", "boxship.daemon.main", "--address", address, *arguments]
-    with open(log, "ab") as file:
+    with open(os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as file:
+        logged = file.tell()
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -46,21 +58,33 @@ def start(address: str, *, log: str, environment: Mapping[str, str], arguments: 
             cwd="/",
             env=dict(environment),
         )
-    return _answered(process, address, log)
-
-
-def _answered(process: "subprocess.Popen[bytes]", address: str, log: str) -> int:
-    deadline = time.monotonic() + PATIENCE
-    while not listens(address):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise errors.Unavailable(f"the daemon did not start; the end of {log} says:\n{_tail(log)}")
-        time.sleep(_PAUSE)
+    pid = _answering(process, address)
+    if pid is None:
+        process.kill()
+        process.wait()
+        raise errors.Unavailable(f"the daemon did not start; {log} says:\n{_tail(log, logged)}")
+    if pid not in {0, process.pid}:
+        process.terminate()
+        process.wait()
+        return pid
     process.returncode = 0  # it is on its own from here: nobody waits for it
     return process.pid
 
 
-def _tail(path: str, limit: int = 2000) -> str:
+def _answering(process: "subprocess.Popen[bytes]", address: str) -> int | None:
+    """Wait until somebody answers, or our process has ended and nobody else comes for a while."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if (found := listener(address)) is not None:
+            return found
+        if process.poll() is not None:
+            deadline = min(deadline, time.monotonic() + _OTHERS)
+        time.sleep(_PAUSE)
+    return None
+
+
+def _tail(path: str, start: int, limit: int = 2000) -> str:
     with open(path, "rb") as file:
-        file.seek(0, os.SEEK_END)
-        file.seek(max(0, file.tell() - limit))
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(start, end - limit))
         return file.read(limit).decode("utf-8", "replace").strip()

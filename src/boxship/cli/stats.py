@@ -4,7 +4,7 @@ import time
 
 import click
 
-from boxship.cli import output
+from boxship.cli import offers, output
 from boxship.cli.session import Session
 from boxship.core import metrics
 from boxship.terms import errors
@@ -17,7 +17,7 @@ _CLEAR = "\x1b[H\x1b[2J"
 @click.command("stats")
 @click.option("--no-stream", is_flag=True, help="Once, instead of every second.")
 @output.format_option
-@click.argument("names", metavar="[CONTAINER]...", nargs=-1)
+@click.argument("names", metavar="[CONTAINER]...", nargs=-1, shell_complete=offers.running)
 @click.pass_obj
 def command(session: Session, no_stream: bool, style: str, names: tuple[str, ...]) -> None:
     """Show what containers use; all that run by default."""

@@ -2,7 +2,7 @@
 
 import click
 
-from boxship.cli import groups
+from boxship.cli import groups, offers
 from boxship.cli.session import Session
 
 
@@ -16,7 +16,7 @@ from boxship.cli.session import Session
     show_default=True,
     help="Seconds to wait before force.",
 )
-@click.argument("names", metavar="CONTAINER...", nargs=-1, required=True)
+@click.argument("names", metavar="CONTAINER...", nargs=-1, required=True, shell_complete=offers.running)
 @click.pass_obj
 def command(session: Session, seconds: float, names: tuple[str, ...]) -> int:
     """Stop containers: first with the image's stop signal, then by force."""

@@ -2,11 +2,12 @@
 
 import click
 
+from boxship.cli import offers
 from boxship.cli.session import Session
 
 
 @click.command("tag", epilog="Example: boxship tag alpine registry.example.com/team/alpine:1")
-@click.argument("source")
+@click.argument("source", shell_complete=offers.images)
 @click.argument("target")
 @click.pass_obj
 def command(session: Session, source: str, target: str) -> None:

@@ -2,12 +2,12 @@
 
 import click
 
-from boxship.cli import groups
+from boxship.cli import groups, offers
 from boxship.cli.session import Session
 
 
 @click.command("wait")
-@click.argument("names", metavar="CONTAINER...", nargs=-1, required=True)
+@click.argument("names", metavar="CONTAINER...", nargs=-1, required=True, shell_complete=offers.containers)
 @click.pass_obj
 def command(session: Session, names: tuple[str, ...]) -> int:
     """Wait until containers end; print their exit statuses."""

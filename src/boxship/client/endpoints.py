@@ -39,7 +39,7 @@ class Endpoint:
 def refused(address: str, cause: Exception) -> errors.Error:
     """The error for a connection that did not come about."""
     if isinstance(cause, ValueError):
-        return errors.InvalidArgument(str(cause))
+        return errors.InvalidArgument(f"address {address!r}: it must look like /path, unix:///path or tcp://host:port")
     if isinstance(cause, PermissionError):
         return errors.PermissionDenied(f"connect to {address}: {cause.strerror}; run this as root")
     reason = (cause.strerror if isinstance(cause, OSError) else "") or str(cause) or "it took too long"

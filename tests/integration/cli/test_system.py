@@ -1,0 +1,170 @@
+"""info, version, events, help, completion, and what is said of a wrong command."""
+
+import json
+import os
+import re
+import select
+import shutil
+import subprocess
+
+import pytest
+from integration.cli import calls
+from integration.system import engines
+
+from boxship import __version__
+
+
+def test_version(boxship, engine):
+    assert f"version:  {__version__}" in boxship("version").text
+    told = boxship("version", "--format", "json").json
+    assert told["client"]["version"] == __version__
+    assert told["daemon"]["socket"] == engine.address
+    assert boxship("--version").text == f"boxship {__version__}\n"
+
+
+def test_info(boxship, engine):
+    told = boxship("info", "--format", "json").json
+    assert (told["pid"], told["root"], told["namespace"]) == (engine.pid, f"{engine.home}/root", "cli-tests")
+    assert told["memory"] > 1 << 20
+    assert "overlayfs" in told["snapshotters"]
+    said = boxship("info")
+    assert f"root:         {engine.home}/root" in said.lines
+    assert "failed:       none" in said.lines
+    assert re.search(r"^memory: +[\d.]+ [GT]iB$", said.text, re.MULTILINE)
+
+
+def test_events(boxship, name):
+    with boxship.start("events", "--format", "json", "namespace==cli-tests", stdout=-1, stderr=-1) as watching:
+
+        def heard():
+            boxship("tag", "box", "bell")
+            return os.read(watching.stdout.fileno(), 1) if _readable(watching.stdout) else b""
+
+        first = engines.until(heard, "the first event")
+        boxship("run", "--rm", "--name", name, "box", "sh", "-c", "exit 9", code=9)
+        topics, line = [], first + watching.stdout.readline()
+        while "/containers/delete" not in topics:
+            told = json.loads(line)
+            topics.append(told["topic"])
+            assert told["namespace"] == "cli-tests"
+            assert told["timestamp"].endswith("Z")
+            if told["topic"] == "/tasks/exit":
+                assert told["event"]["exit_status"] == 9
+            line = watching.stdout.readline()
+        watching.send_signal(2)
+        assert watching.wait(20) == 130
+        assert b"Traceback" not in watching.stderr.read()
+    assert [topic for topic in topics if topic.startswith("/tasks")] == [
+        "/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete"]  # fmt: skip
+
+
+def _readable(stream):
+    return bool(select.select([stream], [], [], 0.1)[0])
+
+
+def test_events_for_people_and_wrong_filters(boxship):
+    with boxship.start("events", 'topic~="^/images/up"', stdout=-1) as watching:
+
+        def heard():
+            boxship("tag", "box", "bell")
+            return _readable(watching.stdout)
+
+        engines.until(heard, "an event")
+        assert re.match(rb"\d{4}-\d\d-\d\dT\S+Z cli-tests /images/update \{", watching.stdout.readline())
+        watching.stdout.close()  # nobody reads any more
+        assert watching.wait(20) in {0, -13}
+    assert "filters: parse error" in boxship("events", "what is this", code=1).errors
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("rnu",), "Did you mean run?"),
+        (("restart", "x"), "`boxship stop NAME && boxship start NAME`"),
+        (("image", "ls"), "`boxship images`"),
+        (("frobnicate",), "there is no command 'frobnicate'"),
+        (("ps", "--al"), "'--all'"),
+        (("ps", "--format", "yaml"), "'yaml' is not one of 'table', 'json'"),
+        (("ps", "more"), "got unexpected extra argument (more)"),
+        (("--bogus",), "no such option '--bogus'"),
+        (("stop", "-t"), "requires an argument"),
+        (("tag", "box"), "missing argument 'TARGET'"),
+    ],
+)
+def test_wrong_usage(boxship, words, why):
+    said = boxship(*words, code=2)
+    assert why in said.errors
+    assert said.errors.startswith("boxship")
+    assert len(said.errors.splitlines()) == 2
+    assert said.errors.splitlines()[1].endswith("--help` shows what it takes")
+    assert said.text == ""
+
+
+def test_without_a_command_it_tells_what_there_is(boxship):
+    assert "Containers:" in boxship(code=2).errors
+    assert "Containers:" in boxship("--help").text
+    assert boxship("-h").text == boxship("--help").text
+
+
+def test_namespaces_keep_apart(boxship, running):
+    assert running not in boxship("-n", "elsewhere", "ps", "-aq").lines
+    assert "not found" in boxship("-n", "elsewhere", "rm", running, code=1).errors
+
+
+# completion
+
+
+def test_completion_scripts(boxship):
+    for shell in ("bash", "zsh", "fish"):
+        script = boxship("completion", shell).text
+        assert "_BOXSHIP_COMPLETE" in script
+        if shutil.which(shell):
+            assert subprocess.run([shell, "-n"], input=script, text=True, check=False).returncode == 0
+    assert "'tcsh' is not one of" in boxship("completion", "tcsh", code=2).errors
+
+
+@pytest.fixture
+def complete(boxship, tmp_path):
+    """What bash would offer behind these words."""
+    program = tmp_path / "bin/boxship"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{calls.PROGRAM[0]}" -m boxship.cli.main "$@"\n')
+    program.chmod(0o755)
+    (tmp_path / "script").write_text(boxship("completion", "bash").text)
+
+    def offered(*words):
+        line = " ".join(f"'{word}'" for word in words)
+        ask = f"COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _boxship_completion boxship"
+        done = subprocess.run(
+            ["bash", "-c", f'source "$1"; {ask}; printf "%s\\n" "${{COMPREPLY[@]}}"', "bash", str(tmp_path / "script")],
+            env={**boxship.environment, "PATH": f"{program.parent}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
+        assert done.stderr == ""
+        return set(done.stdout.split())
+
+    return offered
+
+
+def test_completion_of_commands_and_options(complete):
+    assert {"run", "rm", "rmi"} <= complete("boxship", "r")
+    assert "ps" not in complete("boxship", "r")
+    assert {"--name", "--network"} <= complete("boxship", "run", "--n")
+    assert complete("boxship", "run", "--network", "") == {"none", "host"}
+    assert "ingest" in complete("boxship", "content", "i")
+
+
+def test_completion_of_names(complete, running):
+    assert running in complete("boxship", "exec", "t-")
+    assert running in complete("boxship", "stop", "")
+    assert "box:latest" in complete("boxship", "run", "bo")
+    assert "box:latest" in complete("boxship", "rmi", "bo")
+    assert {running, "box:latest"} <= complete("boxship", "inspect", "")
+
+
+def test_completion_never_starts_a_daemon(complete, boxship, monkeypatch):
+    monkeypatch.setitem(boxship.environment, "BOXSHIP_ADDRESS", "/no/such.sock")
+    assert complete("boxship", "stop", "") == set()
