@@ -80,8 +80,17 @@ def test_messages_load_no_pure_python_protobuf():
 @pytest.mark.slow
 def test_help_is_quick_to_say():
     rooms.need("boxship.cli.main")
-    found = rooms.loaded("import sys; sys.argv = ['boxship', '--help']; from boxship.cli.main import main; main()")
+    found = rooms.loaded("from boxship.cli import main, world; main.run(['--help'], world.World.real())")
     assert rooms.within(found, NOT_FOR_HELP) == set()
+
+
+@pytest.mark.slow
+def test_the_most_frequent_commands_load_little():
+    """Each of these costs a command that only lists containers more than it takes to ask the daemon."""
+    found = rooms.loaded("import boxship.cli.ps, boxship.client._sync.opening, boxship.client._sync.containers")
+    heavy = {"boxship.plugins", "boxship.remotes", "boxship.metadata", "boxship.terms.oci", "boxship.core.seccomp",
+             "boxship.client.wishes", "hashlib", "shutil", "tempfile", "difflib", "subprocess"}  # fmt: skip
+    assert rooms.within(found, (NOT_FOR_HELP - {"google", "hpack"}) | heavy) == set()
 
 
 def imports_asyncio(path):

@@ -3,11 +3,14 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from boxship.core import mounts
 from boxship.terms import errors
+
+if TYPE_CHECKING:
+    from boxship.core import mounts
 
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kmgt]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
 _FACTORS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -79,7 +82,7 @@ def volume(text: str) -> str:
     return text
 
 
-def check_sources(wanted: Sequence[mounts.Mount]) -> None:
+def check_sources(wanted: "Sequence[mounts.Mount]") -> None:
     """A folder that is not there is a slip of the pen: it is not made. Raises InvalidArgument."""
     for mount in wanted:
         if mount.type == "bind" and not os.path.exists(mount.source):
