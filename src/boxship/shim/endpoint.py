@@ -1,32 +1,32 @@
 """The socket at which the shim is called: ttrpc's server side, driven by the loop."""
 
 import contextlib
-import logging
 import os
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from boxship.rpc import methods, status
 from boxship.rpc.ttrpc import envelopes, server
-from boxship.shim import later, loop
+from boxship.shim import journal, later, loop
 from boxship.wire import errors as wire_errors
 
-_log = logging.getLogger(__name__)
 READ_SIZE = 64 * 1024
 UNSENT_LIMIT = 32 << 20  # a client that asks and does not read is let go
 CONNECTION_LIMIT = 1024
 _WAIT = "Wait"  # the call that may take as long as the container lives, and may be made again
 _NO_CALL: Any = None  # our handlers look at the request alone
 
+Service = tuple[Mapping[str, methods.Method], Any]
+"""The methods by name, and the object whose methods of the same names answer them."""
+
 
 class Endpoint:
     """Accepts connections and answers their calls until it is closed."""
 
-    def __init__(self, events: loop.Loop, listener: socket.socket, handlers: Iterable[methods.Handler]) -> None:
-        self._loop, self._listener = events, listener
-        self._handlers = {(each.method.service, each.method.name): each for each in handlers}
-        self._services = {service for service, _ in self._handlers}
+    def __init__(self, events: loop.Loop, listener: socket.socket, services: Mapping[str, Service]) -> None:
+        """`services`: by their full names."""
+        self._loop, self._listener, self._services = events, listener, services
         self._connections: set[Connection] = set()
         listener.setblocking(False)
         events.watch(listener.fileno(), loop.IN, self._accept)
@@ -71,12 +71,14 @@ class Endpoint:
     def _handle(self, request: server.Request) -> Any:
         """The encoded answer, or a Later of the message with its encoder. Raises whatever the handler raises."""
         asked = request.envelope
-        handler = self._handlers.get((asked.service, asked.method))
-        if handler is None:
-            what = f"method {asked.method}" if asked.service in self._services else f"service {asked.service}"
-            raise status.Status(status.Code.UNIMPLEMENTED, what)
-        answer = handler.function(handler.method.decode_request(asked.payload), _NO_CALL)
-        encode = handler.method.encode_response
+        if asked.service not in self._services:
+            raise status.Status(status.Code.UNIMPLEMENTED, f"service {asked.service}")
+        table, adapter = self._services[asked.service]
+        method = table.get(asked.method)
+        if method is None:
+            raise status.Status(status.Code.UNIMPLEMENTED, f"method {asked.method}")
+        answer = getattr(adapter, method.name)(method.decode_request(asked.payload), _NO_CALL)
+        encode = method.encode_response
         return (answer, encode) if isinstance(answer, later.Later) else encode(answer)
 
 
@@ -181,7 +183,7 @@ class Connection:
             while self._unsent:
                 self._unsent = self._unsent[self._socket.send(self._unsent, socket.MSG_NOSIGNAL) :]
         if len(self._unsent) > UNSENT_LIMIT:
-            _log.warning("a client left %d bytes unread and is let go", len(self._unsent))
+            journal.warning(f"a client left {len(self._unsent)} bytes unread and is let go")
             self.close()
             return
         wanted = loop.IN | loop.OUT if self._unsent else loop.IN

@@ -7,7 +7,6 @@ queue when the daemon has answered; one whose answer was lost is sent again.
 import collections
 import contextlib
 import errno
-import logging
 import socket
 import time
 from collections.abc import Callable
@@ -16,10 +15,9 @@ from typing import Any
 from boxship.api import any_pb2, ttrpc_events_pb2, types_pb2
 from boxship.rpc import status
 from boxship.rpc.ttrpc import client
-from boxship.shim import loop
+from boxship.shim import journal, loop
 from boxship.wire import times
 
-_log = logging.getLogger(__name__)
 QUEUE_LIMIT = 2048  # containerd's
 _METADATA = "containerd-namespace-ttrpc"
 _SERVICE = "containerd.services.events.ttrpc.v1.Events"
@@ -61,7 +59,7 @@ class Publisher:
             # The head may be on its way; the one after it is the oldest that surely is not.
             del self._queue[1 if self._asked else 0]
             self._lost += 1
-            _log.error("the daemon has been away for %d events; %d are lost", QUEUE_LIMIT, self._lost)
+            journal.error(f"the daemon has been away for {QUEUE_LIMIT} events; {self._lost} are lost")
         self._queue.append(ttrpc_events_pb2.ForwardRequest(envelope=envelope).SerializeToString())
         self._next()
 
@@ -149,7 +147,7 @@ class Publisher:
         self._pause = _SHORTEST
         if response.status is not None:
             # The daemon is there and does not want this one; it would not want it the next time either.
-            _log.error("an event was refused: %s", response.status)
+            journal.error(f"an event was refused: {response.status}")
         self._queue.popleft()
         if not self._queue:
             self._finish_flush()
@@ -165,7 +163,7 @@ class Publisher:
         self._failed(TimeoutError(errno.ETIMEDOUT, f"no answer within {_ANSWER_SECONDS:.0f} seconds"))
 
     def _failed(self, error: OSError) -> None:
-        _log.info("the daemon cannot be told of an event: %s", error)
+        journal.info(f"the daemon cannot be told of an event: {error}")
         self._disconnect()
         if self._timer is not None:
             self._timer.cancel()

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import logging
 import os
 import socket
 from collections.abc import Iterator, Mapping
@@ -12,10 +11,8 @@ from boxship.linux import cgroups
 from boxship.ocirun import channel, container, create, delete, kill, listeners, start, update
 from boxship.ocirun import errors as faults
 from boxship.ocirun import exec as execution
-from boxship.shim import leftovers, runtimes, specs
+from boxship.shim import journal, leftovers, runtimes, specs
 from boxship.terms import errors
-
-_log = logging.getLogger(__name__)
 
 
 class OwnRuntime:
@@ -65,7 +62,7 @@ class OwnRuntime:
                 no_new_keyring=self._no_new_keyring,
                 systemd_cgroup=self._systemd_cgroup,
                 seccomp_cache=self._filters,
-                warn=_log.warning,
+                warn=journal.warning,
             )
             leftovers.note(self._bundle, made.pid, made.cgroup.paths)
         made.spec = specs.outline(spec)
@@ -109,7 +106,7 @@ class OwnRuntime:
 
     def start(self) -> None:
         with _failing("start"):
-            start.start(self._box, warn=_log.warning)
+            start.start(self._box, warn=journal.warning)
 
     def execute(self, process: Mapping[str, Any], given: runtimes.Given, *, terminal: bool) -> runtimes.Started:
         box = self._box
@@ -121,7 +118,7 @@ class OwnRuntime:
                 stdio=given,
                 no_new_keyring=self._no_new_keyring,
                 seccomp_cache=self._filters,
-                warn=_log.warning,
+                warn=journal.warning,
             )
             os.close(made.pidfd)
         return runtimes.Started(pid=made.pid, console=made.console)
@@ -160,7 +157,7 @@ class OwnRuntime:
         if self._made is None:
             return
         try:
-            delete.delete(self._made, force=force, warn=_log.warning)
+            delete.delete(self._made, force=force, warn=journal.warning)
         except faults.Fault as fault:
             raise runtimes.Failed(f"failed to delete task: {fault}") from fault
         self._made = None

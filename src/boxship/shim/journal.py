@@ -2,22 +2,17 @@
 
 A `log` FIFO, when the one who started us has made and opened one (containerd does), else the file `shim.log`, which
 is kept short. Nothing of it can block the shim.
+
+Python's `logging` would be half a megabyte in the process that all shims are forked from.
 """
 
 import contextlib
-import logging
 import os
 import stat
 import time
 
 LIMIT = 256 * 1024
-
-
-def prepare() -> None:
-    """Send the logging of this process, and of those forked from it, to standard error."""
-    logger = logging.getLogger()
-    logger.handlers[:] = [_Bounded()]
-    logger.setLevel(logging.INFO)
+_LINE_LIMIT = 4096
 
 
 def start(bundle: str) -> None:
@@ -27,19 +22,32 @@ def start(bundle: str) -> None:
     os.close(fd)
 
 
-def set_level(*, debug: bool) -> None:
-    logging.getLogger().setLevel(logging.DEBUG if debug else logging.INFO)
+def info(text: str) -> None:
+    _write("INFO", text)
 
 
-class _Bounded(logging.Handler):
-    """Writes whole lines to standard error; drops what does not go at once or is too much for a file."""
+def warning(text: str) -> None:
+    _write("WARNING", text)
 
-    def emit(self, record: logging.LogRecord) -> None:
-        text = f"{time.strftime('%FT%TZ', time.gmtime(record.created))} {record.levelname} {self.format(record)}"
-        with contextlib.suppress(OSError):
-            status = os.fstat(2)
-            if not stat.S_ISREG(status.st_mode) or status.st_size < LIMIT:
-                os.write(2, text.encode("utf-8", "replace")[:4096] + b"\n")
+
+def error(text: str) -> None:
+    _write("ERROR", text)
+
+
+def exception(text: str) -> None:
+    """With the exception that is being handled."""
+    import traceback
+
+    _write("ERROR", f"{text}\n{traceback.format_exc()}")
+
+
+def _write(level: str, text: str) -> None:
+    """A line to standard error; not what does not go at once, or is too much for a file."""
+    line = f"{time.strftime('%FT%TZ', time.gmtime())} {level} {text}"
+    with contextlib.suppress(OSError):
+        status = os.fstat(2)
+        if not stat.S_ISREG(status.st_mode) or status.st_size < LIMIT:
+            os.write(2, line.encode("utf-8", "replace")[:_LINE_LIMIT] + b"\n")
 
 
 def _open(bundle: str) -> int:

@@ -8,7 +8,6 @@ import fcntl
 import os
 import select
 import signal
-import urllib.parse
 from collections.abc import Callable
 
 from boxship.shim import loop, reaping
@@ -59,8 +58,7 @@ def start(
     events: loop.Loop,
     children: reaping.Children,
     *,
-    path: str,
-    query: str,
+    uri: str,
     id: str,
     namespace: str,
     must_call: bool,
@@ -71,10 +69,11 @@ def start(
     Raises:
         errors.Unknown: it cannot be started, or is not ready in time.
     """
+    path, *more = _arguments(uri)
     pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(3)]
     (out, out_end), (err, err_end), (ready, ready_end) = pipes
     try:
-        pid = _spawn(path, _arguments(path, query), id, namespace, (out, err, ready_end))
+        pid = _spawn(path, [path, *more], id, namespace, (out, err, ready_end))
     except OSError as error:
         for fd in (fd for pair in pipes for fd in pair):
             os.close(fd)
@@ -94,12 +93,15 @@ def start(
     return logger, out_end, err_end
 
 
-def _arguments(path: str, query: str) -> list[str]:
-    """`?key=value` becomes two arguments, in order of appearance."""
-    pairs = urllib.parse.parse_qsl(query, keep_blank_values=True, max_num_fields=1000)
+def _arguments(uri: str) -> list[str]:
+    """The program and its arguments: `?key=value` becomes two, in order of appearance."""
+    import urllib.parse
+
+    parts = urllib.parse.urlsplit(uri)
+    pairs = urllib.parse.parse_qsl(parts.query, keep_blank_values=True, max_num_fields=1000)
     first = dict(reversed(pairs))
     flat = [word for key in dict.fromkeys(key for key, _ in pairs) for word in (key, first[key])]
-    return [path, *flat]
+    return [urllib.parse.unquote(parts.path), *flat]
 
 
 def _spawn(path: str, arguments: list[str], id: str, namespace: str, fds: tuple[int, int, int]) -> int:

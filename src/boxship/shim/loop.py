@@ -6,12 +6,11 @@ Everything else in the shim is a callback of it and must return soon.
 import contextlib
 import heapq
 import itertools
-import logging
 import select
 import time
 from collections.abc import Callable
 
-_log = logging.getLogger(__name__)
+from boxship.shim import journal
 
 IN, OUT = select.EPOLLIN, select.EPOLLOUT
 Ready = Callable[[int], None]
@@ -114,4 +113,4 @@ def guarded(callback: Callable[..., None], *arguments: int) -> None:
     try:
         callback(*arguments)
     except Exception:
-        _log.exception("a callback failed")
+        journal.exception("a callback failed")

@@ -92,7 +92,6 @@ def _start(options: Options) -> bytes:
     )
     wish.daemon = wish.daemon or options.need("address")
     wish.ttrpc = wish.ttrpc or os.environ.get("TTRPC_ADDRESS", "")
-    wish.debug = wish.debug or "debug" in options.switches
     return starting.start(wish)
 
 

@@ -4,7 +4,6 @@ import _socket
 import contextlib
 import functools
 import json
-import logging
 import os
 import signal
 import socket
@@ -13,7 +12,6 @@ from typing import Any
 from boxship.linux import bare, processes
 from boxship.shim import endpoint, events, journal, loop, making, reaping, service, sleeper, warming
 
-_log = logging.getLogger(__name__)
 REST_SECONDS = 0.3  # without work, after which the worker goes
 _REFUSED, _SIGPIPE = (int(signal.SIGTERM), int(signal.SIGINT)), int(signal.SIGPIPE)
 FLUSH_SECONDS = 3.0  # for the last events, when it is told to go
@@ -21,7 +19,6 @@ FLUSH_SECONDS = 3.0  # for the last events, when it is told to go
 
 def prepare() -> None:
     """Called once in the process that shims are forked from."""
-    journal.prepare()
     warming.warm()
 
 
@@ -31,7 +28,7 @@ def run(arguments: dict[str, Any], fds: list[int]) -> None:
     Args:
         arguments: `namespace`, `id`, `bundle`; `address`, the path of the socket; `ttrpc_address`, of the daemon;
             optional `runtime_root`, `filters` (a folder for compiled seccomp filters), `rest` (seconds without work
-            after which the worker goes) and `debug`.
+            after which the worker goes).
         fds: the listening socket.
     """
     os.umask(0o077)
@@ -56,7 +53,6 @@ def work(arguments: dict[str, Any], listener: int, shim: int, state: bytes, repo
         # of the shim, but done here since it touches much; we share its descriptors
         journal.start(arguments["bundle"])
         _raise_oom_score(shim)
-    journal.set_level(debug=bool(arguments.get("debug")))
     return Worker(arguments, socket.socket(fileno=listener), reports).run(state)
 
 
@@ -83,7 +79,7 @@ class Worker:
             filters=arguments.get("filters"),
         )
         self._tasks = service.Tasks(maker, self._publisher, pid=shim, leave=self._leave)
-        self._endpoint = endpoint.Endpoint(self._loop, listener, self._tasks.handlers())
+        self._endpoint = endpoint.Endpoint(self._loop, listener, self._tasks.services())
         self._leaving = False
         self._asleep = False
 
@@ -105,7 +101,7 @@ class Worker:
         watched = [(fd, events) for fd, events in self._loop.watched if not self._children.owns(fd)]
         letter = sleeper.letter(watched, self._children.pids, json.dumps(state).encode())
         if len(letter) > sleeper.LIMIT:
-            _log.info("the worker stays, since its state has %d bytes", len(letter))
+            journal.info(f"the worker stays, since its state has {len(letter)} bytes")
             return
         self._reports.send(letter)
         self._asleep = True
@@ -136,7 +132,7 @@ def _survive(_number: int, _frame: object) -> None:
 
 
 def _refuse(number: int, _frame: object) -> None:
-    _log.warning("signal %d is not how a shim ends; Shutdown is", number)
+    journal.warning(f"signal {number} is not how a shim ends; Shutdown is")
 
 
 def _raise_oom_score(shim: int) -> None:
@@ -148,4 +144,4 @@ def _raise_oom_score(shim: int) -> None:
                 file.seek(0)
                 file.write(str(min(score + 1, 1000)))
     except (OSError, ValueError) as error:
-        _log.warning("the shim keeps the daemon's OOM score: %s", error)
+        journal.warning(f"the shim keeps the daemon's OOM score: {error}")

@@ -17,7 +17,7 @@ from boxship.api import (
     task_v3_pb2,
 )
 from boxship.rpc import methods
-from boxship.shim import containers, later, making, processes, stdio
+from boxship.shim import containers, endpoint, later, making, processes, stdio
 from boxship.shim.events import Publisher
 from boxship.terms import errors
 from boxship.wire import methods as tables
@@ -25,9 +25,10 @@ from boxship.wire import times
 
 
 @functools.cache
-def editions() -> list[tuple[ModuleType, dict[str, methods.Method]]]:
-    """The messages and methods of each edition; made once, before there are shims to share them."""
-    return [(each, tables.of(each.DESCRIPTOR.services_by_name["Task"])) for each in (task_v3_pb2, task_v2_pb2)]
+def editions() -> dict[str, tuple[ModuleType, dict[str, methods.Method]]]:
+    """The messages and methods of each edition by its service; made once, before there are shims to share them."""
+    services = [(each, each.DESCRIPTOR.services_by_name["Task"]) for each in (task_v3_pb2, task_v2_pb2)]
+    return {service.full_name: (each, tables.of(service)) for each, service in services}
 
 
 class Tasks:
@@ -55,14 +56,9 @@ class Tasks:
         gone = event_types_pb2.TaskOOM(container_id=container.id)
         container.watch_memory(lambda: self.publisher.publish("/tasks/oom", gone))
 
-    def handlers(self) -> list[methods.Handler]:
+    def services(self) -> dict[str, endpoint.Service]:
         """What the endpoint serves."""
-        adapters = [(table, TaskService(self, edition)) for edition, table in editions()]
-        return [
-            methods.Handler(method=method, function=getattr(adapter, name))
-            for table, adapter in adapters
-            for name, method in table.items()
-        ]
+        return {name: (table, TaskService(self, edition)) for name, (edition, table) in editions().items()}
 
     def container(self, id: str) -> containers.Container:
         """Raises NotFound."""

@@ -14,15 +14,14 @@ What is written here is written for the number of pages that it touches: few fun
 
 import _socket
 import array
-import logging
 import os
 import select
 import time
 from collections.abc import Callable, Sequence
 
 from boxship.linux import bare
+from boxship.shim import journal
 
-_log = logging.getLogger(__name__)
 ASLEEP = 100
 """Exit status of a worker that has said good night."""
 LIMIT = 128 * 1024  # bytes of a letter; a socket's buffer holds it
@@ -65,7 +64,7 @@ class Sleeper:
         try:
             status = self._work(self._state, self._theirs)
         except Exception:
-            _log.exception("the shim's worker failed")
+            journal.exception("the shim's worker failed")
         finally:
             os._exit(status)
 

@@ -35,7 +35,6 @@ class Wish:
     daemon: str = ""
     ttrpc: str = ""
     sockets: str = DEFAULT_SOCKETS
-    debug: bool = False
     modern: bool = False
 
 
@@ -57,7 +56,6 @@ def read_wish(said: bytes, *, id: str, namespace: str, bundle: str) -> Wish:
     wish.daemon = params.containerd_grpc_address
     wish.ttrpc = params.containerd_ttrpc_address
     wish.sockets = params.socket_dir or DEFAULT_SOCKETS
-    wish.debug = params.log_level <= bootstrap_pb2.LOG_LEVEL_DEBUG
     return wish
 
 
@@ -95,7 +93,6 @@ def _spawn(wish: Wish, path: str, listener: socket.socket) -> None:
                 "bundle": wish.bundle,
                 "address": path,
                 "ttrpc_address": wish.ttrpc,
-                "debug": wish.debug,
             },
             [listener.fileno()],
         )

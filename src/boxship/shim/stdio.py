@@ -15,7 +15,6 @@ import os
 import stat
 import termios
 import time
-import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -205,12 +204,10 @@ class Streams:
         raise errors.Unknown(f"unknown STDIO scheme {scheme}")
 
     def _start_logger(self, scheme: str) -> None:
-        uri = urllib.parse.urlsplit(self._names.stdout)
         self._logger, out, err = loggers.start(
             self._loop,
             self._children,
-            path=urllib.parse.unquote(uri.path),
-            query=uri.query,
+            uri=self._names.stdout,
             id=self._owner.id,
             namespace=self._owner.namespace,
             must_call=scheme == "binary-v2",
@@ -292,6 +289,10 @@ class Streams:
 
 def _parsed(name: str) -> tuple[str, str]:
     """Scheme (fifo when there is none) and path. Go's url.Parse takes an empty string for an empty path."""
+    if ":" not in name:
+        return "fifo", name
+    import urllib.parse
+
     uri = urllib.parse.urlsplit(name)
     return (uri.scheme or "fifo", urllib.parse.unquote(uri.path) if uri.scheme else name)
 

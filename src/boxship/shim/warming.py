@@ -65,7 +65,7 @@ def warm() -> None:
     for module in _MODULES:
         for name in module.DESCRIPTOR.message_types_by_name:
             getattr(module, name)()
-    for _, table in service.editions():
+    for _, table in service.editions().values():
         for method in table.values():
             _converse(method)
     times.message(1)

@@ -4,13 +4,9 @@ A class has one code; Conflict and NotModified share theirs with FailedPrecondit
 the message, which is therefore part of the wire format (containerd pkg/errgrpc). The message travels with its tail.
 """
 
-import logging
-
 from boxship.rpc import status
 from boxship.rpc.status import Code
 from boxship.terms import errors
-
-_log = logging.getLogger(__name__)
 
 _CODES: dict[type[errors.Error], Code] = {
     errors.Unknown: Code.UNKNOWN,
@@ -41,7 +37,10 @@ def to_status(exc: BaseException) -> status.Status:
         return status.Status(code(exc), str(exc))
     if isinstance(exc, status.Status):
         return exc
-    _log.error("a call failed in an unforeseen way", exc_info=exc)
+    # half a megabyte for a shim, which needs it never
+    import logging
+
+    logging.getLogger(__name__).error("a call failed in an unforeseen way", exc_info=exc)
     return status.Status(Code.UNKNOWN, _said(exc))
 
 

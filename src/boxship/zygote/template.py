@@ -17,7 +17,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 MAX_PACKET = 64 * 1024
@@ -56,6 +57,21 @@ def _scrub() -> None:
     os.chdir("/")
 
 
+@contextlib.contextmanager
+def _without_signatures() -> Iterator[None]:
+    """Each dataclass asks `inspect` for its signature, to say it in its documentation, which nobody reads here.
+
+    With what it loads in its turn, `inspect` would be a megabyte.
+    """
+    stand_in = types.ModuleType("inspect")
+    stand_in.signature = lambda _class: ""  # type: ignore[attr-defined]
+    sys.modules["inspect"] = stand_in
+    try:
+        yield
+    finally:
+        del sys.modules["inspect"]
+
+
 def _load(request: dict[str, Any]) -> dict[str, Entry]:
     sys.path.extend(entry for entry in request["path"] if entry not in sys.path)
     # Imported here, since only now the path leads to it.
@@ -63,7 +79,8 @@ def _load(request: dict[str, Any]) -> dict[str, Entry]:
     calls.libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     with open("/proc/self/comm", "w", encoding="ascii") as comm:
         comm.write("boxship-zygote")
-    modules = {target: importlib.import_module(target.partition(":")[0]) for target in request["entries"].values()}
+    with _without_signatures():
+        modules = {target: importlib.import_module(target.partition(":")[0]) for target in request["entries"].values()}
     for module in modules.values():
         prepare = getattr(module, "prepare", None)
         if prepare is not None:

@@ -39,10 +39,9 @@ def test_a_daemon_since_2_3_says_all():
         containerd_grpc_address="/g",
         containerd_ttrpc_address="/t",
         socket_dir="/s",
-        log_level=bootstrap_pb2.LOG_LEVEL_DEBUG,
     ).SerializeToString()
     wish = starting.read_wish(said, id="a", namespace="n", bundle="/b")
-    assert (wish.modern, wish.daemon, wish.ttrpc, wish.sockets, wish.debug) == (True, "/g", "/t", "/s", True)
+    assert (wish.modern, wish.daemon, wish.ttrpc, wish.sockets) == (True, "/g", "/t", "/s")
 
 
 @pytest.mark.parametrize(
