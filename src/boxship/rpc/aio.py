@@ -18,7 +18,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Self
 
-from boxship.rpc import calls, methods, ports, status
+from boxship.rpc import calls, methods, results, status
 from boxship.rpc.grpc import client as grpc
 from boxship.rpc.grpc import fields
 
@@ -129,7 +129,7 @@ class Stream:
             self._link.flush()
             await self._wait(lambda: exchange.status is not None or not exchange.blocked)
         if exchange.status is not None:
-            raise ports.failure_of(exchange.status)
+            raise results.failure_of(exchange.status)
 
     async def done_sending(self) -> None:
         """No more requests."""
@@ -149,7 +149,7 @@ class Stream:
             self._link.flush()
             return self._method.decode_response(message)
         if exchange.status is None or exchange.status.code is not _Code.OK:
-            raise ports.failure_of(exchange.status)
+            raise results.failure_of(exchange.status)
         raise StopAsyncIteration
 
     async def initial_metadata(self) -> calls.Metadata:
@@ -185,7 +185,7 @@ class Stream:
             async with asyncio.timeout_at(self._deadline):
                 await self._link.wait(self._exchange, ready)
         except TimeoutError:
-            expired = status.Status(_Code.DEADLINE_EXCEEDED, ports.EXPIRED)
+            expired = status.Status(_Code.DEADLINE_EXCEEDED, results.EXPIRED)
             self._cancel(expired)
             raise expired from None
 
@@ -249,12 +249,12 @@ class Channel:
             async with asyncio.timeout_at(deadline):
                 await self._link.wait(exchange, lambda: exchange.status is not None)
         except TimeoutError:
-            raise status.Status(_Code.DEADLINE_EXCEEDED, ports.EXPIRED) from None
+            raise status.Status(_Code.DEADLINE_EXCEEDED, results.EXPIRED) from None
         finally:
             if exchange.status is None:
                 exchange.cancel(status.Status(_Code.CANCELLED, _CANCELED))
                 self._link.flush()
-        return method.decode_response(ports.result_of(exchange))
+        return method.decode_response(results.result_of(exchange))
 
     async def stream(
         self, method: methods.Method, request: Any = None, *, metadata: Metadata = _NONE, timeout: float | None = None
@@ -287,7 +287,7 @@ class Channel:
                 async with asyncio.timeout(timeout):
                     await self._link.wait(None, lambda: session.available or session.lost is not None)
             if not session.available:
-                raise status.Status(_Code.DEADLINE_EXCEEDED, ports.EXPIRED)
+                raise status.Status(_Code.DEADLINE_EXCEEDED, results.EXPIRED)
         exchange = session.start(method.path, pairs, message, self._deadline(timeout))
         self._link.flush()
         return exchange

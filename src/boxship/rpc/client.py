@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from boxship.rpc import calls, methods, ports, status, wires
+from boxship.rpc import calls, methods, ports, results, status, wires
 from boxship.rpc.grpc import client as grpc
 from boxship.rpc.grpc import fields
 from boxship.rpc.ttrpc import calling as ttrpc
@@ -50,7 +50,7 @@ class Stream:
                 self._port.flush()
         self._wait(lambda: exchange.status is not None or not exchange.blocked)
         if exchange.status is not None:
-            raise ports.failure_of(exchange.status)
+            raise results.failure_of(exchange.status)
 
     def done_sending(self) -> None:
         """No more requests."""
@@ -75,7 +75,7 @@ class Stream:
         if message is not None:
             return self._method.decode_response(message)
         if exchange.status.code is not _Code.OK:
-            raise ports.failure_of(exchange.status)
+            raise results.failure_of(exchange.status)
         raise StopIteration
 
     @property
@@ -158,7 +158,7 @@ class _Channel:
             ended = failure if isinstance(failure, status.Status) else status.Status(_Code.CANCELLED, _CANCELED)
             port.cancel(exchange, ended)
             raise
-        return method.decode_response(ports.result_of(exchange))
+        return method.decode_response(results.result_of(exchange))
 
     def call_async(
         self, method: methods.Method, request: Any, *, metadata: Metadata = _NONE, timeout: float | None = None

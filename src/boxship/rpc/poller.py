@@ -69,3 +69,17 @@ class Poller:
                         _log.exception("a watch failed")
         self._epoll.close()
         os.close(self._wake)
+
+
+_shared: Poller | None = None
+_making = threading.Lock()
+
+
+def shared() -> Poller:
+    """The one poller of all clients in this process, started with its first use."""
+    global _shared
+    if _shared is None:
+        with _making:
+            if _shared is None:
+                _shared = Poller("rpc-clients")
+    return _shared

@@ -7,72 +7,30 @@ What nobody waits for (futures, the news that the connection is gone) is read by
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import os
 import select
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
-from boxship.rpc import poller, status, wires
+from boxship.rpc import poller, results, status, wires
 
 _Code = status.Code
 Status = status.Status
-EXPIRED = "context deadline exceeded"  # Go's words
-
-
-class Exchange(Protocol):
-    """A call, as `grpc.client` and `ttrpc.calling` tell it."""
-
-    waiters: Any
-    future: Any
-
-    @property
-    def status(self) -> Status | None: ...
-
-    @property
-    def blocked(self) -> bool: ...
-
-    @property
-    def messages(self) -> Any: ...
-
-    def pop(self) -> bytes: ...
-
-    def cancel(self, ending: Status) -> None: ...
-
-
-class Session(Protocol):
-    @property
-    def available(self) -> bool: ...
-
-    @property
-    def waiting(self) -> bool: ...
-
-    def receive(self, data: bytes, now: float) -> Any: ...
-
-    def take(self) -> bytes: ...
-
-    def hold(self) -> None: ...
-
-    def resume(self) -> Any: ...
-
-    def lose(self, ending: Status) -> Any: ...
-
-
-_E = TypeVar("_E", bound=Exchange)
+_E = TypeVar("_E", bound=results.Exchange)
 
 
 class Port:
     """See the module. `lock` guards the session; every method without "Under the lock" takes it."""
 
-    def __init__(self, wire: wires.Wire, session: Session) -> None:
+    def __init__(self, wire: wires.Wire, session: results.Session) -> None:
         self.lock = threading.Lock()
         self._wire = wire
         self._session = session
         self._leading = False
-        self._followers: dict[threading.Lock, Exchange | None] = {}
+        self._followers: dict[threading.Lock, results.Exchange | None] = {}
         self._watched = False
         self._armed = False  # the poller looks after it now
         self._known = False  # the poller has ever done so
@@ -97,7 +55,7 @@ class Port:
     def _has_room(self) -> bool:
         return self._session.available
 
-    def wait(self, exchange: Exchange | None, ready: Callable[[], bool], deadline: float | None = None) -> None:
+    def wait(self, exchange: results.Exchange | None, ready: Callable[[], bool], deadline: float | None = None) -> None:
         """Wait until `ready()`, which is asked under the lock, for a call or (None) for room to start one.
 
         Raises:
@@ -120,7 +78,7 @@ class Port:
             else:
                 self._follow(turn, exchange, deadline)
 
-    def finish(self, exchange: Exchange, deadline: float | None) -> None:
+    def finish(self, exchange: results.Exchange, deadline: float | None) -> None:
         """Wait until the call has ended, the fast way. Raises Status DEADLINE_EXCEEDED."""
         lock = self.lock
         while True:
@@ -138,7 +96,7 @@ class Port:
             else:
                 self._follow(turn, exchange, deadline)
 
-    def cancel(self, exchange: Exchange, ending: Status) -> None:
+    def cancel(self, exchange: results.Exchange, ending: Status) -> None:
         """End a call from our side; whoever waits for it wakes."""
         with self.lock:
             exchange.cancel(ending)
@@ -220,7 +178,7 @@ class Port:
                             if ready():
                                 return
                         if deadline is not None and time.monotonic() >= deadline:
-                            raise Status(_Code.DEADLINE_EXCEEDED, EXPIRED)
+                            raise Status(_Code.DEADLINE_EXCEEDED, results.EXPIRED)
                         continue
                     data = wire.poll()
                     if data is None:
@@ -240,7 +198,7 @@ class Port:
 
     def _took(self, data: bytes, ready: Callable[[], bool]) -> bool:
         """Let everybody have his part of the data; whether we are `ready`."""
-        done: list[Exchange] = []
+        done: list[results.Exchange] = []
         with self.lock:
             for exchange in self._session.receive(self._wire.decode(data), time.monotonic()):
                 if exchange.waiters is not None:
@@ -252,7 +210,7 @@ class Port:
                 self._release(None)
             result = ready()
         for exchange in done:
-            _fulfil(exchange)
+            results.fulfil(exchange)
         return result
 
     def _readable(self, deadline: float | None) -> bool:
@@ -305,13 +263,13 @@ class Port:
             self._dispose()
         for exchange in touched:
             if exchange.future is not None:
-                _fulfil(exchange)
+                results.fulfil(exchange)
         for callback in callbacks:
             callback()
 
     def _dispose(self) -> None:
         if self._known:
-            _background().forget(self._wire.fileno())
+            poller.shared().forget(self._wire.fileno())
         self._wire.shut()
         self._wire.close()
         if self._wake >= 0:
@@ -320,7 +278,7 @@ class Port:
 
     # -- following --
 
-    def _enlist(self, exchange: Exchange | None) -> threading.Lock:
+    def _enlist(self, exchange: results.Exchange | None) -> threading.Lock:
         turn = threading.Lock()
         turn.acquire()
         self._followers[turn] = exchange
@@ -328,7 +286,7 @@ class Port:
             exchange.waiters = (*(exchange.waiters or ()), turn)
         return turn
 
-    def _follow(self, turn: threading.Lock, exchange: Exchange | None, deadline: float | None) -> None:
+    def _follow(self, turn: threading.Lock, exchange: results.Exchange | None, deadline: float | None) -> None:
         """Wait for our turn: something has come, or we are to lead."""
         rest = -1.0 if deadline is None else max(0.0, deadline - time.monotonic())
         came = False
@@ -338,16 +296,16 @@ class Port:
             if not came:
                 self._give_up(turn, exchange)
         if not came:
-            raise Status(_Code.DEADLINE_EXCEEDED, EXPIRED)
+            raise Status(_Code.DEADLINE_EXCEEDED, results.EXPIRED)
 
-    def _give_up(self, turn: threading.Lock, exchange: Exchange | None) -> None:
+    def _give_up(self, turn: threading.Lock, exchange: results.Exchange | None) -> None:
         with self.lock:
             if exchange is not None and exchange.waiters:
                 exchange.waiters = tuple(one for one in exchange.waiters if one is not turn) or None
             if self._followers.pop(turn, None) is None:
                 self._pass_on()  # our turn came while we gave up: let the next one have it
 
-    def _release(self, exchange: Exchange | None) -> None:
+    def _release(self, exchange: results.Exchange | None) -> None:
         """Wake who waits for this. Under the lock."""
         if exchange is None:
             turns = [turn for turn, waits_for in self._followers.items() if waits_for is None]
@@ -366,9 +324,9 @@ class Port:
         if self._watched and not self._leading:
             events |= poller.READABLE
         if events:
-            _background().watch(self._wire.fileno(), events, self._in_background)
+            poller.shared().watch(self._wire.fileno(), events, self._in_background)
         elif self._armed:
-            _background().pause(self._wire.fileno())
+            poller.shared().pause(self._wire.fileno())
         self._armed = bool(events)
         self._known = self._known or self._armed
 
@@ -399,46 +357,3 @@ class Port:
                 self._end(Status(_Code.UNAVAILABLE, "error reading from server: EOF"))
             else:
                 self._resign()
-
-
-def _fulfil(exchange: Exchange) -> None:
-    """Complete the future of a call which has ended."""
-    future, exchange.future = exchange.future, None
-    if future is not None and future.set_running_or_notify_cancel():
-        try:
-            future.set_result(result_of(exchange))
-        except Status as failure:
-            future.set_exception(failure)
-
-
-def result_of(exchange: Exchange) -> bytes:
-    """The only answer of a call which has ended. Raises Status."""
-    ending = exchange.status
-    if ending is None or ending.code is not _Code.OK:
-        raise failure_of(ending)
-    if len(exchange.messages) != 1:
-        raise Status(_Code.INTERNAL, f"the server sent {len(exchange.messages)} answers, not one")
-    return exchange.pop()
-
-
-def failure_of(ending: Status | None) -> Status:
-    """A status to raise: its own object, since one of headers is shared by all calls that end so."""
-    if ending is None:
-        return Status(_Code.INTERNAL, "the call has not ended")
-    return Status(ending.code, ending.message, ending.details)
-
-
-Future = concurrent.futures.Future
-
-_poller: poller.Poller | None = None
-_poller_lock = threading.Lock()
-
-
-def _background() -> poller.Poller:
-    """The one poller of all clients in this process, started with its first use."""
-    global _poller
-    if _poller is None:
-        with _poller_lock:
-            if _poller is None:
-                _poller = poller.Poller("rpc-clients")
-    return _poller

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from boxship.rpc import calls, exchanges, methods, pool, status, timers
+from boxship.rpc import calls, exchanges, feeding, methods, pool, status, timers
 
 _log = logging.getLogger(__name__)
 _Code = status.Code
@@ -146,12 +146,21 @@ class Running:
         self.idle = False  # it waits for somebody else, perhaps for ever
         self._link = link
         self._route = route
-        self._feed: _FeedPump | None = None
+        self._feed: feeding.Pump | None = None
         self._changed = threading.Condition(link.lock)
         self._timer: timers.Timer | None = None
         exchange.context = self
         if call.deadline is not None:
             self._timer = link.shop.clock.add(call.deadline, self._expire)
+
+    @property
+    def lock(self) -> threading.Lock:
+        """The connection's."""
+        return self._link.lock
+
+    @property
+    def threads(self) -> pool.Pool:
+        return self._link.shop.threads
 
     def submit(self, task: Callable[[], None], *, long: bool) -> None:
         try:
@@ -190,7 +199,7 @@ class Running:
             self._reply(result)
         elif hasattr(result, "on_ready"):
             self.idle = True
-            self._feed = _FeedPump(self, result)
+            self._feed = feeding.Pump(self, result)
             self._feed.start()
         elif here:
             self._iterate(result)
@@ -208,7 +217,7 @@ class Running:
         finally:
             close = getattr(answers, "close", None)
             if close is not None:
-                _guarded(close)
+                feeding.guarded(close)
 
     def _send_and_wait(self, data: bytes) -> bool:
         """Send one answer and wait until the client reads; False when the call is over."""
@@ -334,90 +343,3 @@ class _Requests(Iterator[Any]):
         if message is None:
             raise StopIteration
         return self._running.decode(message)
-
-
-class _FeedPump:
-    """Moves answers from a feed to the client whenever both are ready, in a thread of the pool."""
-
-    __slots__ = ("_again", "_busy", "_closed", "_feed", "_lock", "_running", "pending")
-
-    def __init__(self, running: Running, feed: calls.Feed) -> None:
-        self.pending = False
-        self._running = running
-        self._feed = feed
-        self._lock = threading.Lock()
-        self._busy = self._again = self._closed = False
-
-    def start(self) -> None:
-        try:
-            self._feed.on_ready(self.ready)
-        except Exception as failure:
-            self._running.fail(failure)
-            self.stop()
-            return
-        if self._running.call.canceled:
-            self.stop()
-        else:
-            self.ready()
-
-    def ready(self) -> None:
-        with self._lock:
-            if self._busy or self._closed:
-                self._again = True
-                return
-            self._busy = True
-        try:
-            self._running._link.shop.threads.submit(self._move)
-        except pool.Full:
-            self._move()
-
-    def stop(self) -> None:
-        """The call is over."""
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-            if self._busy:
-                return  # whoever moves closes
-        _guarded(self._feed.close)
-
-    def _move(self) -> None:
-        while True:
-            over = self._drain()
-            with self._lock:
-                over = over or self._closed
-                if not over and self._again:
-                    self._again = False
-                    continue
-                self._busy = False
-                self._closed = self._closed or over
-            if over:
-                _guarded(self._feed.close)
-            return
-
-    def _drain(self) -> bool:
-        """Send what is ready; True when the call is over."""
-        running = self._running
-        try:
-            while not self._closed:
-                if running.exchange.blocked:
-                    return False
-                item = self._feed.poll()
-                if item is None:
-                    return False
-                data = running.encode(item)
-                with running._link.lock:
-                    if not running.send(data):
-                        return True
-        except StopIteration:
-            running.finish(None)
-        except BaseException as failure:
-            running.fail(failure)
-        return True
-
-
-def _guarded(close: Callable[[], Any]) -> None:
-    try:
-        close()
-    except Exception:
-        _log.exception("closing a call's answers failed")
