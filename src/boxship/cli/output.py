@@ -85,11 +85,14 @@ def _text(value: Any) -> str:
 
 
 def _aligned(cells: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Columns side by side; when they do not fit the terminal, the widest are cut, with `…` where they are."""
+    """Columns side by side; when they do not fit the terminal, the widest are cut, with `…` where they are.
+
+    The first column, which people copy from, keeps twice the room of another.
+    """
     widths = [max(len(row[place]) for row in cells) for place in range(len(cells[0]))]
     while sum(widths) + 2 * (len(widths) - 1) > width and max(widths) > _NARROWEST:
-        widest = widths.index(max(widths))
-        widths[widest] -= 1
+        weights = [widths[0] / 2, *widths[1:]]
+        widths[weights.index(max(weights))] -= 1
     return [
         "  ".join(_cut(cell, space).ljust(space) for cell, space in zip(row, widths, strict=True)).rstrip()
         for row in cells

@@ -31,17 +31,26 @@ class World:
     @property
     def width(self) -> int:
         """Columns of the terminal; wide when output goes elsewhere, so that nothing is cut for a program."""
-        if not self.stdout.isatty():
-            return 10_000
-        try:
-            return os.get_terminal_size(self.stdout.fileno()).columns or 80
-        except OSError:
-            return 80
+        return _screen(self.stdout)[0] if self.stdout.isatty() else 10_000
+
+    def screen(self) -> tuple[int, int]:
+        """Columns and rows of the terminal on which progress is shown."""
+        return _screen(self.stderr)
 
     @property
     def watched(self) -> bool:
         """Whether a person sees the errors, so that progress is worth showing."""
         return self.stderr.isatty() and self.environment.get("TERM") != "dumb"
+
+    @property
+    def coloured(self) -> bool:
+        """Whether that person wants colours (no-color.org)."""
+        return self.watched and not self.environment.get("NO_COLOR")
+
+    def draw(self, text: str) -> None:
+        """Something that is drawn over later; not for files."""
+        self.stderr.write(text)
+        self.stderr.flush()
 
     def output(self, data: bytes) -> None:
         self.stdout.buffer.write(data)
@@ -62,3 +71,11 @@ class World:
 
     def print(self, text: str) -> None:
         self.stdout.write(f"{text}\n")
+
+
+def _screen(stream: TextIO) -> tuple[int, int]:
+    try:
+        found = os.get_terminal_size(stream.fileno())
+    except OSError:
+        return 80, 24
+    return found.columns or 80, found.lines or 24
