@@ -108,6 +108,14 @@ class Book:
             raise faults.ConnectionFault(_Code.PROTOCOL_ERROR, "DATA on a stream that was never opened")
         raise faults.StreamFault(number, _Code.STREAM_CLOSED, "DATA after the end")
 
+    def pump(self) -> list[streams.Stream]:
+        """Send what waits, as far as the windows allow; the streams which have nothing pending any more."""
+        drained = self._sender.pump()
+        for stream in drained:
+            if not stream.local_open:
+                self.end_local(stream)
+        return drained
+
     def _add(self, number: int) -> streams.Stream:
         stream = self.open[number] = streams.Stream(number, self._sender.initial_window, self._window)
         return stream

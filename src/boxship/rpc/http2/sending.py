@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import collections
 
-from boxship.rpc.http2 import faults, frames, streams
+from boxship.rpc.http2 import calm, faults, frames, streams
 
 _HIGH_WATER = 256 << 10  # bytes of frames which are prepared before the socket took some
 _TURN = 64 << 10  # bytes a stream may send before the next one's turn
@@ -16,7 +16,8 @@ _header = frames.HEADER.pack
 
 
 class Sender:
-    def __init__(self) -> None:
+    def __init__(self, budget: calm.Budget) -> None:
+        self._budget = budget
         self.window = frames.DEFAULT_WINDOW
         self.initial_window = frames.DEFAULT_WINDOW
         self.frame_size = frames.DEFAULT_FRAME_SIZE
@@ -25,7 +26,7 @@ class Sender:
         self._waiting: dict[int, streams.Stream] = {}
         self._out: list[bytes] = []
         self._size = 0
-        self.sent_frames = 0  # of data, since somebody looked
+        self.table_update = b""  # what the next header block has to begin with
 
     def emit(self, frame: bytes) -> None:
         self._out.append(frame)
@@ -48,6 +49,11 @@ class Sender:
         self._size = 0
         return data
 
+    def head(self, stream: streams.Stream, block: bytes, *, ended: bool) -> None:
+        if self.table_update:
+            block, self.table_update = self.table_update + block, b""
+        self.emit(frames.headers(stream.id, block, end_stream=ended, frame_size=self.frame_size))
+
     def data(self, stream: streams.Stream, data: bytes) -> None:
         """Send data as soon as the windows allow."""
         size = len(data)
@@ -55,7 +61,7 @@ class Sender:
             stream.window_out -= size
             self.window -= size
             self.emit(frames.frame(frames.DATA, 0, stream.id, data))
-            self.sent_frames += 1
+            self._budget.earned += calm.FRAME
             return
         if stream.pending is None:
             stream.pending = collections.deque()
@@ -128,7 +134,7 @@ class Sender:
             self._out.append(_header(step >> 8, step & 0xFF, frames.DATA, flags, stream.id))
             self._out.append(chunk)
             self._size += step + frames.HEADER_SIZE
-            self.sent_frames += 1
+            self._budget.earned += calm.FRAME
             sent += step
             if last:
                 stream.local_open = False

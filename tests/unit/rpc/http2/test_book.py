@@ -5,7 +5,8 @@ from boxship.rpc.http2 import book, calm, faults, sending
 
 @pytest.fixture
 def streams():
-    return book.Book(client=False, sender=sending.Sender(), budget=calm.Budget(), limit=1, window=100)
+    budget = calm.Budget()
+    return book.Book(client=False, sender=sending.Sender(budget), budget=budget, limit=1, window=100)
 
 
 def test_memory_for_refused_streams_is_bounded(streams):
