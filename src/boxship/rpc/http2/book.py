@@ -6,6 +6,8 @@ ended in order gets none; who sends some breaks the protocol.
 
 from __future__ import annotations
 
+import collections
+
 from boxship.rpc.http2 import calm, faults, frames, sending, streams
 
 _Code = faults.ErrorCode
@@ -26,6 +28,7 @@ class Book:
         self._limit = limit
         self._window = window
         self._closed: dict[int, bool] = {}  # number -> whether late frames are expected
+        self._order: collections.deque[int] = collections.deque()  # of the closed ones, the oldest first
 
     def ours(self) -> streams.Stream:
         """A stream which we open (client)."""
@@ -132,7 +135,9 @@ class Book:
         self._remember(stream.id, late=late)
 
     def _remember(self, number: int, *, late: bool) -> None:
-        closed = self._closed
+        closed, order = self._closed, self._order
+        if number not in closed:
+            order.append(number)
         closed[number] = late
-        if len(closed) > _REMEMBERED:
-            del closed[next(iter(closed))]
+        if len(order) > _REMEMBERED:
+            del closed[order.popleft()]

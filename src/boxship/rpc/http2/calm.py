@@ -33,8 +33,9 @@ class Budget:
 
     def spend(self, tokens: int, what: str) -> None:
         """Raises ConnectionFault ENHANCE_YOUR_CALM when nothing is left."""
-        self._left = min(BURST, self._left + self.earned) - tokens
+        left = self._left + self.earned
         self.earned = 0
+        self._left = (min(BURST, left)) - tokens
         if self._left < 0:
             self._left = min(BURST, self._left + (self.now - self._at) * PER_SECOND)
             self._at = self.now

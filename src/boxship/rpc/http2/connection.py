@@ -165,20 +165,13 @@ class Connection:
 
     def send_whole(self, stream: streams.Stream, head: bytes, data: bytes, trailers: bytes) -> bool:
         """A response in one piece: blocks and data. False, and nothing sent, when it does not fit the windows."""
-        sender, size, number = self.sender, len(data), stream.id
-        if size > min(stream.window_out, sender.window, sender.frame_size) or sender.table_update or sender.held:
+        sender, size = self.sender, len(data)
+        if size > stream.window_out or size > sender.window or size > sender.frame_size:
+            return False
+        if sender.table_update or sender.held:
             return False
         sender.window -= size
-        pack = frames.HEADER.pack
-        whole = (
-            pack(0, len(head), frames.HEADERS, frames.END_HEADERS, number),
-            head,
-            pack(size >> 8, size & 0xFF, frames.DATA, 0, number),
-            data,
-            pack(0, len(trailers), frames.HEADERS, frames.END_HEADERS | frames.END_STREAM, number),
-            trailers,
-        )
-        sender.emit(b"".join(whole))
+        sender.emit(frames.response(stream.id, head, data, trailers))
         self._book.end_local(stream)
         return True
 

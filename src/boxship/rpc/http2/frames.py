@@ -49,6 +49,14 @@ def headers(stream: int, block: bytes, *, end_stream: bool, frame_size: int) -> 
     return b"".join(parts)
 
 
+def response(stream: int, head: bytes, data: bytes, trailers: bytes) -> bytes:
+    """HEADERS, DATA and HEADERS that end the stream, each of which fits a frame."""
+    pack, size = HEADER.pack, len(data)
+    first = pack(0, len(head), HEADERS, END_HEADERS, stream)
+    last = pack(0, len(trailers), HEADERS, END_HEADERS | END_STREAM, stream)
+    return b"".join((first, head, pack(size >> 8, size & 0xFF, DATA, 0, stream), data, last, trailers))
+
+
 def settings(values: Mapping[int, int]) -> bytes:
     return frame(SETTINGS, 0, 0, b"".join(_SETTING.pack(key, value) for key, value in values.items()))
 
@@ -105,5 +113,4 @@ def read_u32(name: str, payload: bytes) -> int:
     """The single number of RST_STREAM and WINDOW_UPDATE."""
     if len(payload) != _U32.size:
         raise faults.ConnectionFault(_Code.FRAME_SIZE_ERROR, f"{name} of {len(payload)} bytes")
-    value: int = _U32.unpack(payload)[0]
-    return value
+    return int.from_bytes(payload, "big")
