@@ -18,4 +18,4 @@ _ENTRIES = {
 
 def forks() -> client.Zygote:
     """Not started yet."""
-    return client.Zygote(_ENTRIES, environment={"PATH": os.environ.get("PATH") or DEFAULT_PATH})
+    return client.Zygote(_ENTRIES, environment={"PATH": os.environ.get("PATH") or DEFAULT_PATH}, spare="shim")

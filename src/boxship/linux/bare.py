@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from boxship.linux import calls, processes
 
+CLONE_FS = 0x00000200
 CLONE_FILES = 0x00000400
 _NAME = b"/proc/self/comm"
 
@@ -19,14 +20,14 @@ _call = calls.held_libc.syscall
 _call.restype = ctypes.c_long
 _SUBREAPER = tuple(map(calls.Long, (calls.NUMBERS["prctl"], processes.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)))
 # clone(2) in its first form: the order of what is 0 here differs between machines.
-_FORK = tuple(map(calls.Long, (calls.NUMBERS["clone"], CLONE_FILES | _signal.SIGCHLD, 0, 0, 0, 0)))
+_FORK = tuple(map(calls.Long, (calls.NUMBERS["clone"], CLONE_FS | CLONE_FILES | _signal.SIGCHLD, 0, 0, 0, 0)))
 _PAIR = (int(_socket.AF_UNIX), int(_socket.SOCK_SEQPACKET) | int(_socket.SOCK_CLOEXEC))
 
 
-def fork_with_files() -> int:
-    """fork(2), after which both have one table of descriptors: what one opens or closes is so in the other (clone(2)).
+def fork_sharing() -> int:
+    """fork(2), after which both have one table of descriptors, one working folder and one umask (clone(2)).
 
-    What os.fork does for threads and their locks is not done: for processes with one thread. Raises OSError.
+    What one opens or closes is so in the other. What os.fork does for threads and their locks is not done: for processes with one thread. Raises OSError.
     """
     pid: int = _call(*_FORK)
     if pid < 0:

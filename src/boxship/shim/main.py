@@ -107,7 +107,7 @@ def _delete(options: Options) -> bytes:
 def _info() -> bytes:
     from boxship.shim import information, starting
 
-    return information.describe(NAME, boxship.__version__, starting.read_stdin())
+    return information.describe(boxship.__version__, starting.read_stdin())
 
 
 def _answer(said: bytes) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from boxship.linux import bare, processes
@@ -15,6 +16,9 @@ from boxship.shim import endpoint, events, journal, loop, making, reaping, servi
 REST_SECONDS = 0.3  # without work, after which the worker goes
 _REFUSED, _SIGPIPE = (int(signal.SIGTERM), int(signal.SIGINT)), int(signal.SIGPIPE)
 FLUSH_SECONDS = 3.0  # for the last events, when it is told to go
+
+
+Receive = Callable[[], tuple[dict[str, Any], list[int]]]
 
 
 def prepare() -> None:
@@ -27,69 +31,83 @@ def run(arguments: dict[str, Any], fds: list[int]) -> None:
 
     Args:
         arguments: `namespace`, `id`, `bundle`; `address`, the path of the socket; `ttrpc_address`, of the daemon;
-            optional `runtime_root`, `filters` (a folder for compiled seccomp filters), `rest` (seconds without work
+            optional `runtime_root`, `filters` (a folder for compiled seccomp filters) and `rest` (seconds without work
             after which the worker goes).
         fds: the listening socket.
     """
+    stand_by(lambda: (arguments, fds))
+
+
+def stand_by(receive: Receive) -> None:
+    """The same for a shim that is made before it is asked for. `receive` waits for arguments and descriptors."""
     os.umask(0o077)
-    os.chdir(arguments["bundle"])
     bare.set_name(b"boxship-shim")
     bare.set_subreaper()
     for number in _REFUSED:
         bare.handle(number, _refuse)
     bare.handle(_SIGPIPE, _survive)
-    worker = functools.partial(work, arguments, fds[0], os.getpid())
+    worker = functools.partial(work, receive, os.getpid())
     os._exit(sleeper.Sleeper(worker).run())
 
 
-def work(arguments: dict[str, Any], listener: int, shim: int, state: bytes, reports: _socket.socket) -> int:
+def work(receive: Receive, shim: int, state: bytes, reports: _socket.socket) -> int:
     """The worker's process, see `sleeper.Work`."""
     bare.set_name(b"boxship-worker")
     bare.set_subreaper()
     processes.set_parent_death_signal(signal.SIGKILL)
     if os.getppid() != shim:  # it died before we asked to be told
         return 1
-    if not state:
-        # of the shim, but done here since it touches much; we share its descriptors
+    worker = Worker(shim, reports)
+    if state:
+        worker.restore(json.loads(state))
+    else:
+        arguments, (listener,) = receive()
+        # of the shim, but done here since it touches much; we share its folder and its descriptors
+        os.chdir(arguments["bundle"])
         journal.start(arguments["bundle"])
         _raise_oom_score(shim)
-    return Worker(arguments, socket.socket(fileno=listener), reports).run(state)
+        worker.serve(arguments, listener)
+    return worker.run()
 
 
 class Worker:
     """The parts of a shim at work, put together."""
 
-    def __init__(self, arguments: dict[str, Any], listener: socket.socket, reports: _socket.socket) -> None:
-        self._address = arguments["address"].removeprefix("unix://")
-        self._rest = arguments.get("rest", REST_SECONDS)
-        self._reports = reports
+    def __init__(self, shim: int, reports: _socket.socket) -> None:
+        self._shim, self._reports = shim, reports
         self._loop = loop.Loop()
         self._children = reaping.Children(self._loop, reports)
+        self._leaving = False
+        self._asleep = False
+
+    def serve(self, arguments: dict[str, Any], listener: int) -> None:
+        """Be what the arguments say, see `run`."""
+        self._arguments, self._listener = arguments, listener
+        self._address = arguments["address"].removeprefix("unix://")
         self._publisher = events.Publisher(
             self._loop, address=arguments.get("ttrpc_address", ""), namespace=arguments["namespace"]
         )
-        shim = os.getppid()
         maker = making.Maker(
             events=self._loop,
             children=self._children,
             namespace=arguments["namespace"],
-            shim=shim,
+            shim=self._shim,
             sockets=os.path.dirname(self._address),
             runtime_root=arguments.get("runtime_root") or making.DEFAULT_RUNTIME_ROOT,
             filters=arguments.get("filters"),
         )
-        self._tasks = service.Tasks(maker, self._publisher, pid=shim, leave=self._leave)
-        self._endpoint = endpoint.Endpoint(self._loop, listener, self._tasks.services())
-        self._leaving = False
-        self._asleep = False
+        self._tasks = service.Tasks(maker, self._publisher, pid=self._shim, leave=self._leave)
+        self._endpoint = endpoint.Endpoint(self._loop, socket.socket(fileno=listener), self._tasks.services())
 
-    def run(self, state: bytes) -> int:
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where the last worker stopped."""
+        self.serve(state["arguments"], state["listener"])
+        self._tasks.restore(state["tasks"])
+        self._endpoint.restore(state["connections"])
+
+    def run(self) -> int:
         """Until there has been nothing to do for a while (sleeper.ASLEEP), or the shim is told to shut down (0)."""
-        if state:
-            former = json.loads(state)
-            self._tasks.restore(former["tasks"])
-            self._endpoint.restore(former["connections"])
-        self._loop.run(rest=self._rest, rested=self._say_good_night)
+        self._loop.run(rest=self._arguments.get("rest", REST_SECONDS), rested=self._say_good_night)
         self._publisher.close()
         return sleeper.ASLEEP if self._asleep else 0
 
@@ -97,7 +115,12 @@ class Worker:
         if self._leaving or not self._publisher.idle or not self._endpoint.idle:
             return
         self._publisher.close()
-        state = {"tasks": self._tasks.state(), "connections": self._endpoint.state()}
+        state = {
+            "arguments": self._arguments,
+            "listener": self._listener,
+            "tasks": self._tasks.state(),
+            "connections": self._endpoint.state(),
+        }
         watched = [(fd, events) for fd, events in self._loop.watched if not self._children.owns(fd)]
         letter = sleeper.letter(watched, self._children.pids, json.dumps(state).encode())
         if len(letter) > sleeper.LIMIT:

@@ -6,7 +6,7 @@ says what it waits for and what must be known to go on, and is gone, with all me
 are idle most of the time, and then their shim costs less than a megabyte.
 
 Both have the same table of descriptors: whatever the worker has opened stays open, with its number, and what it closes
-is closed. Children that the worker leaves become ours, since we are their subreaper; their ends are reported to the
+is closed. The working folder is shared, too. Children that the worker leaves become ours, since we are their subreaper; their ends are reported to the
 worker of the day. A worker that dies takes the shim with it.
 
 What is written here is written for the number of pages that it touches: few functions, no classes of Python's library.
@@ -51,7 +51,7 @@ class Sleeper:
         return status
 
     def _have_it_done(self) -> int:
-        worker = bare.fork_with_files()
+        worker = bare.fork_sharing()
         if not worker:
             self._be_worker()
         while (status := self._collect().get(worker)) is None:

@@ -36,6 +36,7 @@ class Zygote:
         environment: Mapping[str, str] | None = None,
         path: Sequence[str] | None = None,
         timeout: float = 10.0,
+        spare: str | None = None,
     ) -> None:
         """Args:
 
@@ -46,11 +47,14 @@ class Zygote:
         path: what is appended to `sys.path` there; by default where this package and installed packages are, never
             what PYTHONPATH or the working folder added.
         timeout: seconds to wait for one answer before the template is replaced.
+        spare: the entry point of which one process is forked ahead, so that the next request finds it ready. Its
+            module has a function `stand_by(receive)`, where `receive()` waits for a request and returns arguments
+            and fds.
         """
         self._entries = dict(entries)
         self._environment = dict(_DEFAULT_ENVIRONMENT if environment is None else environment)
         self._path = list(_module_path() if path is None else path)
-        self._timeout = timeout
+        self._timeout, self._spare = timeout, spare
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -136,7 +140,8 @@ class Zygote:
             try:
                 self._process = _execute(theirs, self._environment)
                 ours.settimeout(self._timeout)
-                ours.send(json.dumps({"path": self._path, "entries": self._entries}).encode())
+                wanted = {"path": self._path, "entries": self._entries, "spare": self._spare}
+                ours.send(json.dumps(wanted).encode())
             except BaseException:
                 ours.close()
                 raise

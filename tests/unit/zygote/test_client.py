@@ -1,6 +1,7 @@
 """The zygote: what its children look like, what it refuses, and who outlives whom."""
 
 import concurrent.futures
+import contextlib
 import fcntl
 import json
 import os
@@ -17,7 +18,7 @@ from boxship.zygote import client, template
 
 HERE = pathlib.Path(__file__).parent
 SOURCE = HERE.parents[2] / "src"
-ENTRIES = {name: f"entries_for_zygote:{name}" for name in ("describe", "hold", "parent", "nothing", "leave")}
+ENTRIES = {name: f"entries_for_zygote:{name}" for name in ("describe", "hold", "parent", "nothing", "leave", "at_once")}
 
 
 def make(**more):
@@ -177,3 +178,48 @@ def test_it_leaves_with_the_one_who_started_it():
         os.kill(template_pid, 0)
         daemon.kill()
     assert gone(template_pid)
+
+
+@pytest.fixture
+def sparing():
+    zygote = make(spare="at_once")
+    yield zygote
+    zygote.close()
+
+
+def spare_of(zygote):
+    """The pid of the process that stands by; waits for it."""
+    asked(zygote, "nothing")  # so that there is a template
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                comm = pathlib.Path(f"/proc/{pid}/comm").read_text()
+                if comm == "at-once\n" and os.stat(f"/proc/{pid}/exe") == os.stat(f"/proc/{zygote.pid}/exe"):
+                    return int(pid)
+        time.sleep(0.002)
+    raise AssertionError("nobody stands by")
+
+
+def test_one_stands_by_and_another_after_it(sparing):
+    for number in range(3):
+        spare, now = spare_of(sparing), time.monotonic()
+        pid, answer = asked(sparing, "at_once", {"number": number})
+        told = json.loads(answer)
+        assert told["pid"] == pid == spare
+        assert told["ready"] < now
+        assert told["arguments"] == {"number": number}
+
+
+def test_a_spare_that_died_is_not_missed(sparing):
+    spare = spare_of(sparing)
+    os.kill(spare, signal.SIGKILL)
+    assert gone(spare)
+    pid, answer = asked(sparing, "at_once")
+    assert json.loads(answer)["pid"] == pid != spare
+
+
+def test_a_spare_leaves_with_the_template(sparing):
+    spare = spare_of(sparing)
+    sparing.close()
+    assert gone(spare)
