@@ -110,7 +110,7 @@ class Cgroup:
             cgroups1.write_memory_limits(folder, memory)
         for controller, file, value in cgroups1.settings(resources):
             if folder := self._need(controller, file):
-                cgroupfiles.write(os.path.join(folder, file), value)
+                cgroupfiles.write(os.path.join(folder, cgroups1.spelled(folder, file)), value)
                 if file == "cpu.shares":
                     cgroups1.check_shares(folder, value)
         if rules is not None and "devices" in self.paths:

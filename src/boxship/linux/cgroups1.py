@@ -12,6 +12,15 @@ from boxship.linux import cgroupfiles, devicerules
 Setting = tuple[str, str, str]  # controller, file, value
 
 
+_BFQ = {"blkio.weight": "blkio.bfq.weight", "blkio.weight_device": "blkio.bfq.weight_device"}
+
+
+def spelled(folder: str, file: str) -> str:
+    """The file's name in a cgroup's folder: weights are BFQ's where the kernel has no CFQ, which left in Linux 5.0."""
+    other = _BFQ.get(file)
+    return other if other and not os.path.exists(os.path.join(folder, file)) else file
+
+
 def settings(resources: Mapping[str, Any]) -> Iterator[Setting]:
     """What to write, in order; the memory limits come apart from it, since their order depends on the present ones."""
     yield from _cpu(resources.get("cpu") or {})

@@ -27,3 +27,10 @@ def parse(items: Any, name: str) -> tuple[IdRange, ...]:
             raise errors.SpecFault(f"linux.{name}: {item!r} is no mapping", step=f"linux.{name}")
         found.append(IdRange(inside=numbers[0], outside=numbers[1], size=numbers[2]))
     return tuple(found)
+
+
+def with_root(ranges: tuple[IdRange, ...], what: str) -> tuple[IdRange, ...]:
+    """The ranges of a container, which is made by its own root; raises SpecFault when that has no id outside."""
+    if ranges and not any(each.inside == 0 and each.size for each in ranges):
+        raise errors.SpecFault(f"User namespaces enabled, but no {what} mapping found.", step=f"{what} mapping")
+    return ranges

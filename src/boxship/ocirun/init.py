@@ -155,10 +155,10 @@ def _doing(text: str) -> str:
 
 def _name(plan: Plan, stage: Stage) -> None:
     if plan.hostname:
-        calls.checked(_sethostname(os.fsencode(plan.hostname)), "sethostname", plan.hostname)
+        calls.checked(_sethostname(os.fsencode(plan.hostname)), "sethostname")
     if plan.domainname:
         raw = os.fsencode(plan.domainname)
-        calls.checked(calls.libc.setdomainname(raw, len(raw)), "setdomainname", plan.domainname)
+        calls.checked(calls.libc.setdomainname(raw, len(raw)), "setdomainname")
     for name, value in plan.sysctl:
         _step(f"set sysctl {name}", procfs.write_sysctl, stage.proc(), name, value)
 

@@ -235,13 +235,16 @@ def test_out_of_memory_is_noticed(bundle: Bundle) -> None:
 
 def test_a_limit_too_low_to_begin_with_is_named(bundle: Bundle) -> None:
     bundle.linux["resources"] = {"memory": {"limit": 4096}}
-    with pytest.raises(errors.Fault, match="container init was OOM-killed .memory limit too low"), bundle.created("true"):
+    with (
+        pytest.raises(errors.Fault, match=r"container init was OOM-killed \(memory limit too low\?\)"),
+        bundle.created("true"),
+    ):
         pass
 
 
 def test_a_mount_that_fails_is_named_by_its_source(bundle: Bundle) -> None:
     bundle.spec["mounts"].append({"type": "nonsense", "source": "it", "destination": "/there"})
-    message = 'error mounting "it" to rootfs at "/there": .*no such device .nonsense'
+    message = r'error mounting "it" to rootfs at "/there": .*no such device .nonsense'
     with pytest.raises(errors.Fault, match=message), bundle.created("true"):
         pass
 

@@ -262,3 +262,10 @@ def test_a_path_never_climbs_out() -> None:
             assert path == f"{mount.path}/boxship-unit-{os.getpid()}"
     finally:
         group.delete()
+
+
+def test_weights_have_the_name_of_the_scheduler_that_is_there(tmp_path: pathlib.Path) -> None:
+    assert cgroups1.spelled(str(tmp_path), "blkio.weight") == "blkio.bfq.weight"
+    assert cgroups1.spelled(str(tmp_path), "blkio.throttle.read_bps_device") == "blkio.throttle.read_bps_device"
+    (tmp_path / "blkio.weight").touch()
+    assert cgroups1.spelled(str(tmp_path), "blkio.weight") == "blkio.weight"

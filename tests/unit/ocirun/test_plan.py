@@ -140,6 +140,8 @@ def _changed(path: str, value: Any) -> dict[str, Any]:
         ("linux.maskedPaths", ["relative"], "must be absolute"),
         ("linux.devices", [{"path": "/dev/x", "type": "z"}], "no device"),
         ("linux.uidMappings", [{"containerID": -1, "hostID": 0, "size": 1}], "no mapping"),
+        ("linux.uidMappings", [{"containerID": 1, "hostID": 0, "size": 9}], "but no user mapping found"),
+        ("linux.gidMappings", [{"containerID": 0, "hostID": 0, "size": 0}], "but no group mapping found"),
         ("linux.timeOffsets", {"realtime": {"secs": 1}}, "realtime"),
         ("mounts", [{"destination": "/proc/self", "type": "tmpfs"}], "inside /proc"),
         ("mounts", [{"destination": "/proc", "type": "tmpfs"}], "not of type proc"),
