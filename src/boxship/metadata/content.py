@@ -94,9 +94,7 @@ class ContentBook:
     def writer(self, ref: str, *, total: int = 0, expected: str = "") -> content.Writer:
         if not ref:
             raise errors.InvalidArgument("ref must not be empty")
-        if expected and self._has(self._rows, expected):
-            with self._rows.writing() as transaction:
-                leases.hold(transaction, self._namespace, self._lease, leases.CONTENT, expected)
+        if expected and self._take(expected):
             raise errors.AlreadyExists(f"content {expected}")
         with self._busy.holding(expected):
             adopted = self._adoptable(expected, total)
@@ -141,6 +139,17 @@ class ContentBook:
         with self._rows.writing() as transaction:
             transaction.execute("DELETE FROM ingests WHERE namespace = ? AND ref = ?", (self._namespace, ref))
             leases.release(transaction, self._namespace, self._lease, leases.INGESTS, ref)
+
+    def _take(self, digest: str) -> bool:
+        """Whether the blob is there; the caller's lease holds it then."""
+        if not self._has(self._rows, digest):
+            return False
+        with self._rows.writing() as transaction:
+            # Anew: a collection may have come in between.
+            there = self._has(transaction, digest)
+            if there:
+                leases.hold(transaction, self._namespace, self._lease, leases.CONTENT, digest)
+        return there
 
     def _has(self, source: rows.Rows | rows.Transaction, digest: str) -> bool:
         return (

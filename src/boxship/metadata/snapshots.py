@@ -192,22 +192,28 @@ class SnapshotsBook:
     def _hold(self, transaction: rows.Transaction, key: str) -> None:
         leases.hold(transaction, self._namespace, self._lease, leases.SNAPSHOTS + self._name, key)
 
-    def _held(self, key: str, what: str) -> errors.AlreadyExists:
-        """What is there already belongs to the lease too, so that it does not go meanwhile."""
-        if self._lease:
-            with self._rows.writing() as transaction:
+    def _take(self, key: str) -> bool:
+        """Whether a snapshot is there; the caller's lease holds it then, so that it does not go meanwhile."""
+        if not self._find(key):
+            return False
+        if not self._lease:
+            return True
+        with self._rows.writing() as transaction:
+            # Anew: a collection may have come in between.
+            there = transaction.one(_ONE, (self._namespace, self._name, key)) is not None
+            if there:
                 self._hold(transaction, key)
-        return errors.AlreadyExists(f"{what} {checks.quoted(key)}")
+        return there
 
     def _create(self, key: str, parent: str, labels: Labels | None, make: _Make, *, announce: bool) -> list[Mount]:
         if not key:
             raise errors.InvalidArgument("snapshot key must not be empty")
         checked = checks.checked("info.Labels", labels)
         target = checked.get(labels_.SNAPSHOT_REF, "")
-        if target and self._find(target):
-            raise self._held(target, "target snapshot")
-        if self._find(key):
-            raise self._held(key, "snapshot")
+        if target and self._take(target):
+            raise errors.AlreadyExists(f"target snapshot {checks.quoted(target)}")
+        if self._take(key):
+            raise errors.AlreadyExists(f"snapshot {checks.quoted(key)}")
         leases.require(self._rows, self._namespace, self._lease)
         below = self._parent(self._rows, parent) if parent else ""
         backend = f"{self._namespace}/{self._rows.number()}/{key}"

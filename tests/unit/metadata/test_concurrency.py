@@ -6,6 +6,7 @@ import pytest
 
 from boxship.core import content as content_
 from boxship.core import images
+from boxship.metadata import content, snapshots
 from boxship.terms import digests, errors, oci
 from boxship.testing.metadata import Remembering, open_database
 
@@ -97,3 +98,37 @@ def test_pulls_and_collections(tmp_path, namespaces):
         held = {info.digest for n in range(namespaces) for info in book.namespace(f"ns{n}").content.walk()}
         assert {info.digest for info in book.content.walk()} == held
         assert len(held) <= CLIENTS + 5
+
+
+@pytest.mark.parametrize("kind", ["content", "snapshot"])
+def test_what_goes_while_it_is_asked_for_is_not_said_to_be_there(tmp_path, monkeypatch, kind):
+    """A collection between the look and the lease: the caller must bring it again, not rely on it."""
+    with open_database(tmp_path, publisher=Remembering()) as book:
+        data = b"soon gone"
+        lease = book.namespace("one").leases.create().id
+        one = book.namespace("one", lease)
+        if kind == "content":
+            content_.write_blob(book.namespace("one").content, "first", data, describe(data))
+            looked = content.ContentBook._has
+            monkeypatch.setattr(content.ContentBook, "_has", lambda *args: collecting(looked, *args))
+        else:
+            snapshotter = book.namespace("one").snapshotters["native"]
+            snapshotter.prepare("key")
+            snapshotter.commit("chain", "key")
+            looked = snapshots.SnapshotsBook._find
+            monkeypatch.setattr(snapshots.SnapshotsBook, "_find", lambda *args: collecting(looked, *args))
+
+        def collecting(look, *args):
+            found = look(*args)
+            monkeypatch.undo()
+            book.collect()
+            return found
+
+        if kind == "content":
+            content_.write_blob(one.content, "second", data, describe(data))
+            book.collect()
+            assert content_.read_blob(one.content, describe(data), 1 << 20) == data
+        else:
+            one.snapshotters["native"].prepare("chain")
+            book.collect()
+            assert one.snapshotters["native"].mounts("chain")
