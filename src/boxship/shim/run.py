@@ -57,61 +57,64 @@ def work(receive: Receive, shim: int, state: bytes, reports: _socket.socket) -> 
     processes.set_parent_death_signal(signal.SIGKILL)
     if os.getppid() != shim:  # it died before we asked to be told
         return 1
-    worker = Worker(shim, reports)
+    turns = loop.Loop()
+    children = reaping.Children(turns, reports)
     if state:
-        worker.restore(json.loads(state))
+        former = json.loads(state)
+        worker = Worker(former["arguments"], former["listener"], shim, turns, children)
+        worker.restore(former)
     else:
         arguments, (listener,) = receive()
         # of the shim, but done here since it touches much; we share its folder and its descriptors
         os.chdir(arguments["bundle"])
         journal.start(arguments["bundle"])
         _raise_oom_score(shim)
-        worker.serve(arguments, listener)
-    return worker.run()
+        worker = Worker(arguments, listener, shim, turns, children)
+    return worker.run(reports)
 
 
 class Worker:
     """The parts of a shim at work, put together."""
 
-    def __init__(self, shim: int, reports: _socket.socket) -> None:
-        self._shim, self._reports = shim, reports
-        self._loop = loop.Loop()
-        self._children = reaping.Children(self._loop, reports)
-        self._leaving = False
-        self._asleep = False
-
-    def serve(self, arguments: dict[str, Any], listener: int) -> None:
-        """Be what the arguments say, see `run`."""
+    def __init__(
+        self, arguments: dict[str, Any], listener: int, shim: int, turns: loop.Loop, children: reaping.Children
+    ) -> None:
+        """`arguments` and `listener` as in `run`; `shim`: the pid of the shim itself."""
         self._arguments, self._listener = arguments, listener
+        self._loop, self._children = turns, children
         self._address = arguments["address"].removeprefix("unix://")
         self._publisher = events.Publisher(
             self._loop, address=arguments.get("ttrpc_address", ""), namespace=arguments["namespace"]
         )
         maker = making.Maker(
             events=self._loop,
-            children=self._children,
+            children=children,
             namespace=arguments["namespace"],
-            shim=self._shim,
+            shim=shim,
             sockets=os.path.dirname(self._address),
             runtime_root=arguments.get("runtime_root") or making.DEFAULT_RUNTIME_ROOT,
             filters=arguments.get("filters"),
         )
-        self._tasks = service.Tasks(maker, self._publisher, pid=self._shim, leave=self._leave)
+        self._tasks = service.Tasks(maker, self._publisher, pid=shim, leave=self._leave)
         self._endpoint = endpoint.Endpoint(self._loop, socket.socket(fileno=listener), self._tasks.services())
+        self._leaving = False
+        self._good_night = b""
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on where the last worker stopped."""
-        self.serve(state["arguments"], state["listener"])
         self._tasks.restore(state["tasks"])
         self._endpoint.restore(state["connections"])
 
-    def run(self) -> int:
+    def run(self, reports: _socket.socket) -> int:
         """Until there has been nothing to do for a while (sleeper.ASLEEP), or the shim is told to shut down (0)."""
-        self._loop.run(rest=self._arguments.get("rest", REST_SECONDS), rested=self._say_good_night)
+        self._loop.run(rest=self._arguments.get("rest", REST_SECONDS), rested=self._rested)
         self._publisher.close()
-        return sleeper.ASLEEP if self._asleep else 0
+        if not self._good_night:
+            return 0
+        reports.send(self._good_night)
+        return sleeper.ASLEEP
 
-    def _say_good_night(self) -> None:
+    def _rested(self) -> None:
         if self._leaving or not self._publisher.idle or not self._endpoint.idle:
             return
         self._publisher.close()
@@ -126,8 +129,7 @@ class Worker:
         if len(letter) > sleeper.LIMIT:
             journal.info(f"the worker stays, since its state has {len(letter)} bytes")
             return
-        self._reports.send(letter)
-        self._asleep = True
+        self._good_night = letter
         self._children.close()
         self._loop.close()
         self._loop.stop()
