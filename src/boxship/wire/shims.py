@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from boxship.api import any_pb2, bootstrap_pb2, runc_options_pb2, task_v3_pb2
+from boxship.api import any_pb2, bootstrap_pb2, runc_options_pb2, task_v3_pb2, types_pb2
 from boxship.core import tasks
 from boxship.terms import errors
 from boxship.terms.typed import TypedBytes
@@ -88,6 +88,23 @@ def checkpoint_path(options: TypedBytes | None) -> str:
     if options is None or not options.name.startswith(("containerd.runc.", "containerd.linux.runc.")):
         return ""
     return runc_options_pb2.CheckpointOptions.FromString(options.value).image_path
+
+
+def runtime_request(request: TypedBytes | None) -> tuple[str, bytes]:
+    """Which runtime a RuntimeRequest asks for, and its options as shims read them.
+
+    Raises:
+        NotImplemented: it is not a RuntimeRequest.
+    """
+    if request is None or request.name != "containerd.types.RuntimeRequest":
+        raise errors.NotImplemented(f"unknown request type {request.name if request else None}")
+    message = types_pb2.RuntimeRequest.FromString(request.value)
+    return message.runtime_path, message.options.SerializeToString() if message.HasField("options") else b""
+
+
+def runtime_info(said: bytes) -> TypedBytes:
+    """What a shim answers to `-info`."""
+    return TypedBytes(type_url="containerd.types.RuntimeInfo", value=said)
 
 
 def _from_message(said: bytes) -> Endpoint | None:

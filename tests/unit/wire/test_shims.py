@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from boxship.api import any_pb2, bootstrap_pb2, runc_options_pb2, task_v3_pb2
+from boxship.api import any_pb2, bootstrap_pb2, runc_options_pb2, task_v3_pb2, types_pb2
 from boxship.terms import errors
 from boxship.terms.typed import TypedBytes
 from boxship.wire import shims
@@ -67,3 +67,18 @@ def test_where_a_checkpoint_goes():
     assert shims.checkpoint_path(TypedBytes(type_url="containerd.runc.v1.CheckpointOptions", value=value)) == "/p"
     assert shims.checkpoint_path(TypedBytes(type_url="else", value=value)) == ""
     assert shims.checkpoint_path(None) == ""
+
+
+def test_which_runtime_is_asked_for():
+    options = any_pb2.Any(type_url=OPTIONS.type_url, value=OPTIONS.value)
+    message = types_pb2.RuntimeRequest(runtime_path="io.containerd.runc.v2", options=options)
+    request = TypedBytes(type_url="containerd.types.RuntimeRequest", value=message.SerializeToString())
+    assert shims.runtime_request(request) == ("io.containerd.runc.v2", options.SerializeToString())
+    bare = TypedBytes(type_url="containerd.types.RuntimeRequest", value=b"")
+    assert shims.runtime_request(bare) == ("", b"")
+
+
+@pytest.mark.parametrize("request_", [None, OPTIONS])
+def test_what_asks_for_no_runtime(request_):
+    with pytest.raises(errors.NotImplemented, match="unknown request type"):
+        shims.runtime_request(request_)

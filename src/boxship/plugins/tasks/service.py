@@ -2,22 +2,25 @@
 
 import contextlib
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from boxship.core import containers, events, kinds, mounts, tasks
-from boxship.plugins.tasks import foreign, launching, logs, own, recovery, sockets
+from boxship.plugins.tasks import foreign, informing, launching, logs, own, recovery, sockets
 from boxship.plugins.tasks.bound import TaskManager
 from boxship.plugins.tasks.bundles import Bundle, Bundles
 from boxship.plugins.tasks.running import Running
 from boxship.proxies import shims as proxies
 from boxship.terms import errors
 from boxship.terms.typed import TypedBytes
+from boxship.wire import shims
 
 _log = logging.getLogger(__name__)
 OWN_RUNTIMES = frozenset({"io.containerd.runc.v2", "io.containerd.boxship.v1"})
+OWN_SHIM = "boxship.shim.main"
 DIAL_SECONDS = 100.0
 CLEAN_UP_SECONDS = 5.0
 TELL_SECONDS = 0.5
@@ -176,14 +179,27 @@ class TaskService:
 
     def launcher(self, runtime: str) -> launching.Launcher:
         """For a runtime's name or the path of a shim. Raises Unknown, as containerd, when there is none."""
-        if runtime in OWN_RUNTIMES and runtime not in self._foreign_names:
-            return self._own
-        path = self._environment.get("PATH", "")
         try:
-            binary = foreign.resolve(runtime, path=path, beside=self._program.parent)
+            binary = self._binary(runtime)
+        except errors.Unknown as error:
+            raise errors.Unknown(f"failed to start shim: {error.message}") from error
+        return self._foreign(binary) if binary else self._own
+
+    def _binary(self, runtime: str) -> str:
+        """The shim of a runtime, empty when it is our own."""
+        if runtime in OWN_RUNTIMES and runtime not in self._foreign_names:
+            return ""
+        try:
+            return foreign.resolve(runtime, path=self._environment.get("PATH", ""), beside=self._program.parent)
         except errors.Error as error:
-            raise errors.Unknown(f"failed to start shim: failed to resolve runtime path: {error.message}") from error
-        return self._foreign(binary)
+            raise errors.Unknown(f"failed to resolve runtime path: {error.message}") from error
+
+    def info(self, request: TypedBytes | None) -> TypedBytes:
+        """A containerd.types.RuntimeInfo for a RuntimeRequest. Raises Unknown, as containerd."""
+        runtime, options = shims.runtime_request(request)
+        binary = self._binary(runtime)
+        command = [binary] if binary else [sys.executable, "-P", "-m", OWN_SHIM]
+        return shims.runtime_info(informing.ask(command, options, self._environment))
 
     def launcher_of(self, bundle: Bundle) -> launching.Launcher:
         """Who started the shim of a bundle."""
