@@ -8,6 +8,12 @@ from integration.shim import benches
 from boxship.zygote import client as zygotes
 
 
+@pytest.fixture(autouse=True)
+def busybox():
+    if not benches.BUSYBOX.exists():
+        pytest.skip("needs a static /bin/busybox")
+
+
 @pytest.fixture(scope="session")
 def zygote():
     source = pathlib.Path(__file__).parents[3] / "src"

@@ -1,4 +1,5 @@
 import contextlib
+import os
 import pathlib
 import tempfile
 
@@ -6,6 +7,12 @@ import pytest
 from integration.tasks import worlds
 
 from boxship.terms import errors
+
+
+@pytest.fixture(autouse=True)
+def busybox():
+    if not os.path.exists(worlds.BUSYBOX):
+        pytest.skip("needs a static /bin/busybox")
 
 
 @pytest.fixture
