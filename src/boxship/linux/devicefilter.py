@@ -48,10 +48,9 @@ def program(rules: list[devicerules.Rule]) -> bytes:
     ]
     for rule in reversed(rules):
         parts += _block(rule)
-        if rule.is_deny_all:
-            break  # nothing before it can matter
-    parts += _answer(0)
-    return b"".join(parts)
+        if rule.is_about_everything:
+            return b"".join(parts)  # nothing before it can matter, and the kernel refuses what is never reached
+    return b"".join([*parts, *_answer(0)])
 
 
 def _answer(value: int) -> list[bytes]:

@@ -16,9 +16,12 @@ class Rule:
     access: str = "rwm"  # r(ead), w(rite), m(knod)
 
     @property
+    def is_about_everything(self) -> bool:
+        return self.type == "a" and self.major == ANY and self.minor == ANY and set(self.access) == set("rwm")
+
+    @property
     def is_deny_all(self) -> bool:
-        everything = self.type == "a" and self.major == ANY and self.minor == ANY
-        return not self.allow and everything and set(self.access) == set("rwm")
+        return not self.allow and self.is_about_everything
 
     def text(self) -> str:
         """As a line of devices.allow or devices.deny."""

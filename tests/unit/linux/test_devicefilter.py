@@ -3,6 +3,7 @@
 import os
 import signal
 import struct
+from collections.abc import Iterator
 
 import pytest
 
@@ -89,26 +90,47 @@ def test_lines_of_version_1() -> None:
 
 
 @pytest.mark.root
-def test_the_kernel_takes_it() -> None:
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [],
+        [{"allow": False, "access": "rwm"}],
+        [{"allow": True}],
+        [{"allow": False}, {"allow": True, "type": "c", "major": 10, "minor": 200, "access": "rwm"}],
+        [{"allow": True, "access": "r"}, {"allow": False, "type": "b", "access": "w"}],
+        [{"allow": True, "type": "c", "major": number, "access": "rw"} for number in range(200)],
+    ],
+)
+def test_the_kernel_takes(rules: list[dict[str, object]]) -> None:
+    """Its verifier refuses instructions that are never reached, for one."""
+    os.close(devicefilter.load(_rules(*rules)))
+    os.close(devicefilter.load(devicefilter.program([devicerules.Rule(allow=True), *devicerules.from_spec(rules)])))
+
+
+@pytest.fixture
+def folder() -> Iterator[str]:
     tree = cgrouptree.tree()
     if tree.unified is None:
         pytest.skip("no version 2 hierarchy")
-    folder = os.path.join(tree.unified.path, f"boxship-filter-{os.getpid()}")
-    os.mkdir(folder)
-    try:
-        rules = devicerules.from_spec([{"allow": False, "type": "c", "major": 1, "minor": 5, "access": "rwm"}])
-        rules = [*rules, devicerules.Rule(allow=False, type="c", major=1, minor=5)]
-        devicefilter.attach(folder, rules)
-        devicefilter.attach(folder, rules)  # replaces the former
-        group = os.open(folder, os.O_PATH | os.O_DIRECTORY)
-        pid, pidfd = namespaces.clone(0, cgroup=group)
-        if pid == 0:
-            os._exit(_try("/dev/null") << 1 | _try("/dev/zero"))
-        os.close(group)
-        assert processes.exit_status(pidfd) == 0b01
-        os.close(pidfd)
-    finally:
-        _remove(folder)
+    made = os.path.join(tree.unified.path, f"boxship-filter-{os.getpid()}")
+    os.mkdir(made)
+    yield made
+    _remove(made)
+
+
+@pytest.mark.root
+def test_the_kernel_obeys(folder: str) -> None:
+    rules = devicerules.from_spec([{"allow": False, "type": "c", "major": 1, "minor": 5, "access": "rwm"}])
+    rules = [*rules, devicerules.Rule(allow=False, type="c", major=1, minor=5)]
+    devicefilter.attach(folder, rules)
+    devicefilter.attach(folder, rules)  # replaces the former
+    group = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    pid, pidfd = namespaces.clone(0, cgroup=group)
+    if pid == 0:
+        os._exit(_try("/dev/null") << 1 | _try("/dev/zero"))
+    os.close(group)
+    assert processes.exit_status(pidfd) == 0b01
+    os.close(pidfd)
 
 
 def _try(path: str) -> int:
