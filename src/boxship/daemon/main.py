@@ -5,6 +5,7 @@ What is imported here stays in memory as long as the daemon runs, so a plain sta
 
 import importlib.util
 import sys
+import threading
 import types
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -55,15 +56,23 @@ def plain(arguments: Sequence[str]) -> dict[str, str] | None:
 
 
 class _Deferred(types.ModuleType):
-    """A module that is executed when somebody looks into it. importlib's LazyLoader executes it on any `import`."""
+    """A module that is executed when somebody looks into it. importlib's LazyLoader executes it on any `import`.
+
+    It fills itself from the real one at once, so that no thread sees half of it.
+    """
 
     def __getattr__(self, name: str) -> Any:
-        spec = self.__spec__
-        self.__class__ = types.ModuleType  # type: ignore[assignment]
-        assert spec is not None
-        assert spec.loader is not None
-        spec.loader.exec_module(self)
+        with _executing:
+            spec = self.__spec__
+            if spec is not None and spec.loader is not None and type(self) is _Deferred:
+                real = sys.modules[self.__name__] = importlib.util.module_from_spec(spec)
+                spec.loader.exec_module(real)
+                self.__dict__.update(real.__dict__)
+                self.__class__ = types.ModuleType  # type: ignore[assignment]
         return getattr(self, name)
+
+
+_executing = threading.RLock()
 
 
 def _defer(name: str) -> None:

@@ -56,6 +56,25 @@ def test_a_module_that_is_put_off_is_there_when_it_is_looked_into():
     assert isolated(source) == "_Deferred 1 module\n"
 
 
+def test_threads_that_look_into_it_at_once_find_all_of_it():
+    source = """
+import sys, threading
+from boxship.daemon import main
+sys.setswitchinterval(1e-6)
+main._defer("inspect")
+import inspect
+found, begin = [], threading.Barrier(8)
+def look():
+    begin.wait()
+    found.append(str(inspect.signature(lambda a, b=1: None)))
+threads = [threading.Thread(target=look) for _ in range(8)]
+for each in threads: each.start()
+for each in threads: each.join()
+print(set(found), len(found))
+"""
+    assert isolated(source) == "{'(a, b=1)'} 8\n"
+
+
 @pytest.mark.slow
 def test_all_parts_of_a_daemon_stay_light():
     assert NOT_IN_A_DAEMON.intersection(isolated(START).split()) == set()
