@@ -53,7 +53,7 @@ def command(
             privileged=privileged,
             terminal=terminal,
             console_size=terminals.size(around) if terminal else None,
-            stdin=around.input if interactive else None,
+            stdin=terminals.keys(around, terminal=terminal) if interactive else None,
             stdout=taken.output if taken else None,
             stderr=taken.errors if taken else None,
         )

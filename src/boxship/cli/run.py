@@ -106,7 +106,7 @@ def _run(
         return 0
 
     def start(taken: attached.Outputs) -> "processes.Process":
-        stdin = around.input if interactive else None
+        stdin = terminals.keys(around, terminal=options["terminal"]) if interactive else None
         with _undone(container):
             return container.start(stdin=stdin, stdout=taken.output, stderr=taken.errors)
 

@@ -2,7 +2,7 @@
 
 import click
 
-from boxship.cli import attached, failures, groups, offers
+from boxship.cli import attached, failures, groups, offers, terminals
 from boxship.cli.session import Session
 from boxship.terms import errors
 
@@ -26,7 +26,7 @@ def _attached(session: Session, name: str, *, interactive: bool) -> int:
     try:
         container = session.client.containers.get(name)
         terminal = bool(container.spec()["process"].get("terminal"))
-        stdin = around.input if interactive else None
+        stdin = terminals.keys(around, terminal=terminal) if interactive else None
         return attached.run(
             around,
             lambda taken: container.start(stdin=stdin, stdout=taken.output, stderr=taken.errors),

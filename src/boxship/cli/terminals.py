@@ -1,18 +1,24 @@
 """The caller's terminal while a process inside a container uses it: raw keys, its size, its signals."""
 
 import contextlib
+import io
 import os
 import queue
 import select
 import signal
 import termios
 import threading
+import time
 import tty
 from collections.abc import Callable, Iterator
+from typing import BinaryIO, cast
 
 from boxship.cli import world
 from boxship.terms import errors
 
+_END = b"\x04"
+_AGAIN = 0.2
+"""Seconds until the key for the end is pressed again."""
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -29,6 +35,41 @@ def raw(around: world.World) -> Iterator[None]:
         yield
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+class Typed(io.RawIOBase):
+    """Input from a file or pipe for a process with a terminal: at its end comes the key for the end, again and again.
+
+    A terminal itself has no end, and the process would wait for ever. Once is not enough: a shell that is still
+    starting forgets what was typed, and whoever reads on at the end of a file finds the end again.
+    """
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        self._ended = False
+        self._in_line = False
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self._ended:
+            time.sleep(_AGAIN)
+            return _END
+        read = getattr(self._source, "read1", self._source.read)
+        data: bytes = read(size)
+        if data:
+            self._in_line = not data.endswith(b"\n")
+            return data
+        self._ended = True
+        return _END * (2 if self._in_line else 1)  # the first one ends what is left of a line
+
+
+def keys(around: world.World, *, terminal: bool) -> BinaryIO:
+    """What a process reads as its input."""
+    if terminal and not around.stdin.isatty():
+        return cast("BinaryIO", Typed(around.input))
+    return around.input
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Callers, awaited: see `callers`."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, Self, TypeVar
 
@@ -77,10 +78,8 @@ class AsyncConversation:
         self._stream = stream
 
     async def send(self, request: Any) -> None:
-        try:
+        with contextlib.suppress(status.Status):
             await self._stream.send(request)
-        except status.Status as ended:
-            raise wire.from_status(ended) from ended
 
     async def done_sending(self) -> None:
         try:

@@ -3,6 +3,7 @@
 `async_callers` is the same awaited; both are written by hand, since they differ in more than their colour.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, Protocol, Self, TypeVar
@@ -96,10 +97,9 @@ class Conversation:
         self._stream = stream
 
     def send(self, request: Any) -> None:
-        try:
+        """An end that came meanwhile is told by `receive`: the answer to this request may stand before it."""
+        with contextlib.suppress(status.Status):
             self._stream.send(request)
-        except status.Status as ended:
-            raise wire.from_status(ended) from ended
 
     def done_sending(self) -> None:
         try:

@@ -37,7 +37,7 @@ def private():
             timeout=50,
             check=False,
         )
-        assert "Traceback" not in done.stdout
+        assert "Traceback" not in done.stdout, done.stdout[-4000:]
         return done.stdout
 
     return run

@@ -42,6 +42,14 @@ def test_input_that_the_container_does_not_want(boxship):
     assert shell(boxship, "boxship run --rm -i box echo done </dev/zero") == "done\n"
 
 
+def test_a_terminal_without_one_of_ours(boxship, running):
+    """Where others refuse ("not a TTY"), as in a script that CI runs, the end of the input is the end."""
+    assert shell(boxship, "echo line | boxship run --rm -it box cat") == "line\nline\n"
+    assert shell(boxship, "printf 'no newline' | boxship run --rm -it box cat").endswith("no newline")
+    assert shell(boxship, f"boxship exec -it {running} cat </dev/null") == ""
+    assert "\n42\n" in shell(boxship, f"echo 'echo $((6 * 7))' | boxship exec -it {running} sh")
+
+
 def test_between_two_others(boxship):
     assert shell(boxship, "seq 1 2000 | boxship run --rm -i box cat | tail -1") == "2000\n"
 
