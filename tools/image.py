@@ -26,6 +26,9 @@ PACKAGES = (
     "busybox-static", "ca-certificates", "containerd", "git", "iproute2", "libseccomp2", "procps", "runc",
 )  # fmt: skip
 MODULES = ("virtio_pci", "virtio_blk", "virtio_console", "ext4")
+SOURCES = ("pyproject.toml", "requirements.lock", "requirements-dev.lock", "tools/link.py")
+"""What ./dev makes .venv from."""
+
 NEEDED = {"qemu-system-x86_64": "qemu-system-x86", "debootstrap": "debootstrap", "mkfs.ext4": "e2fsprogs"}
 """Program -> the package that has it."""
 
@@ -95,13 +98,12 @@ def make() -> Image:
 
 
 def _recipe() -> bytes:
-    """Whatever changes the system that is made; this file decides it."""
-    return Path(__file__).read_bytes()
+    """Whatever changes the system that is made."""
+    return repr((SUITE, PACKAGES, MODULES, UNIT, MASKED)).encode()
 
 
 def _environment() -> list[bytes]:
-    names = ("dev", "pyproject.toml", "requirements.lock", "requirements-dev.lock", "tools/link.py")
-    return [(ROOT / name).read_bytes() for name in names]
+    return [(ROOT / name).read_bytes() for name in SOURCES]
 
 
 def _key(*contents: bytes) -> str:
@@ -152,7 +154,7 @@ def _environ(tree: Path) -> None:
     say("making .venv for it")
     home = _fresh(tree / HOME.lstrip("/"))
     (home / "tools").mkdir(parents=True)
-    for name in ("dev", "pyproject.toml", "requirements.lock", "requirements-dev.lock", "tools/link.py"):
+    for name in ("dev", *SOURCES):
         shutil.copy(ROOT / name, home / name)
     wheels = home / "wheels"
     tags = [f"--platform={name}_x86_64" for name in ("manylinux_2_28", "manylinux_2_17", "manylinux2014")]

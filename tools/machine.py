@@ -7,10 +7,11 @@ included; nothing comes back but the output and the exit status, which is 124 wh
 """
 
 import argparse
+import compileall
 import contextlib
-import io
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -45,21 +46,30 @@ def script(tests: Sequence[str], command: Sequence[str]) -> str:
     return f"{test}; status=$?\n./dev run || status=$?\nexit $status\n"
 
 
-def checkout(commands: str, target: Path) -> None:
+def checkout(commands: str, folder: Path) -> Path:
     """The files of the checkout that git has or would take, and the script, as a disk that is a tar archive."""
+    stage = folder / "checkout"
     names = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=image.ROOT,
         check=True,
         capture_output=True,
     ).stdout.split(b"\0")
-    with tarfile.open(target, "w") as tar:
-        for name in sorted(filter(None, map(os.fsdecode, names))):
-            with contextlib.suppress(FileNotFoundError):  # removed, and git was not told
-                tar.add(image.ROOT / name, name, recursive=False)
-        member = tarfile.TarInfo("machine-script")
-        member.size = len(commands.encode())
-        tar.addfile(member, io.BytesIO(commands.encode()))
+    for name in filter(None, map(os.fsdecode, names)):
+        (stage / name).parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # removed, and git was not told
+            shutil.copy2(image.ROOT / name, stage / name, follow_symlinks=False)
+    (stage / "machine-script").write_text(commands)
+    if f"{sys.version_info.major}.{sys.version_info.minor}" == image.PYTHON:
+        # it would take the machine minutes
+        compileall.compile_dir(
+            stage / "src", quiet=2, stripdir=str(stage), prependdir=image.HOME, optimize=[0, 2], workers=2
+        )
+    disk = folder / "disk"
+    with tarfile.open(disk, "w") as tar:
+        tar.add(stage, ".")
+    shutil.rmtree(stage)
+    return disk
 
 
 def qemu(made: image.Image, disk: Path, status: Path, console: Path) -> list[str]:
@@ -80,8 +90,7 @@ def boot(made: image.Image, commands: str, limit: float) -> int:
     """Show what the machine says; its exit status."""
     with tempfile.TemporaryDirectory(prefix="boxship-machine-", dir="/var/tmp") as path:
         folder = Path(path)
-        disk, status, console = folder / "disk", folder / "status", folder / "console"
-        checkout(commands, disk)
+        disk, status, console = checkout(commands, folder), folder / "status", folder / "console"
         began = time.monotonic()
         expired = threading.Event()
         with _running(qemu(made, disk, status, console), folder, limit, expired) as process:

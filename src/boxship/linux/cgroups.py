@@ -86,21 +86,11 @@ class Cgroup:
         """Write the limits of an OCI `resources` object; what it does not name stays. Raises OSError, ValueError."""
         rules = devicerules.from_spec(resources.get("devices") or ()) if devices else None
         if self.version == 2:
-            self._apply_unified(resources, rules)
+            cgroups2.write(self.paths[UNIFIED], resources)
+            if rules is not None:
+                devicefilter.attach(self.paths[UNIFIED], rules)
         else:
             self._apply_legacy(resources, rules)
-
-    def _apply_unified(self, resources: Mapping[str, Any], rules: list[devicerules.Rule] | None) -> None:
-        folder = self.paths[UNIFIED]
-        for file, value in cgroups2.settings(resources):
-            try:
-                cgroupfiles.write(os.path.join(folder, file), value)
-            except FileNotFoundError:
-                if file == "memory.swap.max":  # a kernel without swap accounting
-                    continue
-                raise
-        if rules is not None:
-            devicefilter.attach(folder, rules)
 
     def _apply_legacy(self, resources: Mapping[str, Any], rules: list[devicerules.Rule] | None) -> None:
         if resources.get("unified"):
@@ -261,7 +251,8 @@ def of_process(process: int) -> Cgroup:
 
 
 def make(path: str, *, tree: cgrouptree.Tree | None = None) -> Cgroup:
-    """Make the groups named `path` in every hierarchy; a path without leading slash starts at the caller's own group.
+    """Make the groups named `path` in every hierarchy; a path without leading slash starts at the caller's own group,
+    with version 2 beside that one, which has processes and so can hand no controller down.
 
     Raises OSError; folders that were made until then are removed again.
     """
@@ -276,7 +267,10 @@ def make(path: str, *, tree: cgrouptree.Tree | None = None) -> Cgroup:
             if name == "cpuset":
                 cgroups1.prepare_cpuset(mount.path, paths[name])
         if tree.unified is not None:
-            folder = os.path.join(cgrouptree.folder(tree.unified, own.get(UNIFIED, "/")), _clean(path))
+            above = own.get(UNIFIED, "/")
+            if tree.version == 2:
+                above = os.path.dirname(above)
+            folder = os.path.join(cgrouptree.folder(tree.unified, above), _clean(path))
             paths[UNIFIED] = folder
             if tree.version == 2:
                 cgroups2.enable_controllers(tree.unified.path, folder, warnings)

@@ -25,14 +25,38 @@ def io_weight(weight: int) -> int:
     return 1 + (weight - 10) * 9999 // 990
 
 
-def settings(resources: Mapping[str, Any]) -> Iterator[Setting]:
-    """What to write, in order; `unified` comes last and so has the last word. Raises ValueError."""
+def write(folder: str, resources: Mapping[str, Any]) -> None:
+    """Write the limits of an OCI `resources` object but for devices; what it does not name stays.
+
+    Raises OSError, ValueError.
+    """
+    memory = resources.get("memory") or {}
+    if (memory.get("swap") or 0) > 0 and not memory.get("limit"):
+        # it counts memory and swap together, so it means something beside the present limit only
+        limit = cgroupfiles.read_number(os.path.join(folder, "memory.max"))
+        if 0 < limit < cgroupfiles.UNLIMITED:
+            resources = {**resources, "memory": {**memory, "limit": limit}}
+    has_bfq = os.path.exists(os.path.join(folder, "io.bfq.weight"))
+    for file, value in settings(resources, has_bfq=has_bfq):
+        try:
+            cgroupfiles.write(os.path.join(folder, file), value)
+        except FileNotFoundError:
+            if file == "memory.swap.max":  # a kernel without swap accounting
+                continue
+            raise
+
+
+def settings(resources: Mapping[str, Any], *, has_bfq: bool = False) -> Iterator[Setting]:
+    """What to write, in order; `unified` comes last and so has the last word. Raises ValueError.
+
+    `has_bfq`: the BFQ scheduler is there and weighs disks, by weights that are version 1's.
+    """
     yield from _cpu(resources.get("cpu") or {})
     yield from _memory(resources.get("memory") or {})
     limit = (resources.get("pids") or {}).get("limit")
     if limit:
         yield "pids.max", str(limit) if limit > 0 else "max"
-    yield from _io(resources.get("blockIO") or {})
+    yield from _io(resources.get("blockIO") or {}, has_bfq=has_bfq)
     for page in resources.get("hugepageLimits") or ():
         yield f"hugetlb.{page['pageSize']}.max", str(page["limit"])
     for device, limits in (resources.get("rdma") or {}).items():
@@ -87,12 +111,13 @@ _IO_LIMITS = (
 )
 
 
-def _io(block: Mapping[str, Any]) -> Iterator[Setting]:
+def _io(block: Mapping[str, Any], *, has_bfq: bool) -> Iterator[Setting]:
+    file, convert = ("io.bfq.weight", int) if has_bfq else ("io.weight", io_weight)
     if block.get("weight"):
-        yield "io.weight", f"default {io_weight(block['weight'])}"
+        yield file, str(convert(block["weight"]))
     for item in block.get("weightDevice") or ():
         if item.get("weight"):
-            yield "io.weight", f"{item['major']}:{item['minor']} {io_weight(item['weight'])}"
+            yield file, f"{item['major']}:{item['minor']} {convert(item['weight'])}"
     for key, word in _IO_LIMITS:
         for item in block.get(key) or ():
             yield "io.max", f"{item['major']}:{item['minor']} {word}={item['rate']}"

@@ -6,7 +6,7 @@ from typing import Any
 from boxship.linux import cgroupfiles, cgroupstats1
 
 _CPU = (
-    "usage_usec", "user_usec", "system_usec", "nr_periods", "nr_throttled", "throttled_usec",
+    "usage_usec", "user_usec", "system_usec", "nr_periods", "nr_throttled", "throttled_usec", "nr_bursts", "burst_usec",
 )  # fmt: skip
 _MEMORY = (
     "anon", "file", "kernel_stack", "slab", "sock", "shmem", "file_mapped", "file_dirty", "file_writeback",
@@ -15,7 +15,7 @@ _MEMORY = (
     "workingset_nodereclaim", "pgrefill", "pgscan", "pgsteal", "pgactivate", "pgdeactivate", "pglazyfree",
     "pglazyfreed", "thp_fault_alloc", "thp_collapse_alloc",
 )  # fmt: skip
-_EVENTS = ("low", "high", "max", "oom", "oom_kill")
+_EVENTS = ("low", "high", "max", "oom", "oom_kill", "oom_group_kill")
 
 
 def read(folder: str) -> dict[str, Any]:

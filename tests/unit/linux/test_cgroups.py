@@ -87,10 +87,16 @@ def test_settings_of_version_2() -> None:
         ("memory.max", "100"),
         ("memory.low", "50"),
         ("pids.max", "7"),
-        ("io.weight", "default 910"),
+        ("io.weight", "910"),
         ("io.max", "8:1 wiops=5"),
         ("memory.high", "90"),
     ]
+
+
+def test_weights_are_bfqs_where_that_is() -> None:
+    block = {"weight": 100, "weightDevice": [{"major": 8, "minor": 0, "weight": 200}]}
+    found = list(cgroups2.settings({"blockIO": block}, has_bfq=True))
+    assert found == [("io.bfq.weight", "100"), ("io.bfq.weight", "8:0 200")]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +144,7 @@ def test_statistics_of_version_2(unified: pathlib.Path) -> None:
     assert found["memory"]["anon"] == 5
     assert found["memory"]["workingset_refault"] == 3
     assert found["memory"]["usage_limit"] == cgroupfiles.UNLIMITED
-    assert found["memory_events"] == {"low": 0, "high": 1, "max": 2, "oom": 3, "oom_kill": 4}
+    assert found["memory_events"] == {"low": 0, "high": 1, "max": 2, "oom": 3, "oom_kill": 4, "oom_group_kill": 0}
     assert found["io"]["usage"] == [{"major": 8, "minor": 0, "rbytes": 1, "wbytes": 2, "rios": 3, "wios": 4}]
     assert found["hugetlb"] == [{"current": 0, "max": cgroupfiles.UNLIMITED, "failcnt": 9, "pagesize": "2MB"}]
     assert found["rdma"]["current"] == [{"device": "mlx", "hca_handles": 1, "hca_objects": 0xFFFFFFFF}]
@@ -171,6 +177,13 @@ def test_controllers_are_handed_down(tmp_path: pathlib.Path) -> None:
 def test_missing_swap_accounting_is_no_error(unified: pathlib.Path) -> None:
     cgroups.find({"": str(unified)}).apply({"memory": {"limit": 1 << 20, "swap": 2 << 20}}, devices=False)
     assert (unified / "memory.max").read_text().startswith("1048576")
+
+
+def test_swap_alone_is_beside_the_present_limit(unified: pathlib.Path) -> None:
+    (unified / "memory.max").write_text("100\n")
+    (unified / "memory.swap.max").write_text("max\n")
+    cgroups.find({"": str(unified)}).apply({"memory": {"swap": 150}}, devices=False)
+    assert (unified / "memory.swap.max").read_text().startswith("50")
 
 
 def test_missing_controller_is_named(tmp_path: pathlib.Path) -> None:
