@@ -31,6 +31,12 @@ CONFIG = {
 }
 
 
+def _owned_by_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.uid = entry.gid = 0
+    entry.mode = 0o755
+    return entry
+
+
 def layer():
     """A tar with busybox, its links and two users."""
     if not os.path.exists(BUSYBOX):
@@ -45,7 +51,7 @@ def layer():
             file = tarfile.TarInfo(name)
             file.size = len(data)
             tar.addfile(file, io.BytesIO(data))
-        tar.add(BUSYBOX, "bin/busybox", filter=lambda entry: entry.replace(uid=0, gid=0, mode=0o755))
+        tar.add(BUSYBOX, "bin/busybox", filter=_owned_by_root)
         for name in NAMES:
             link = tarfile.TarInfo(f"bin/{name}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
