@@ -231,15 +231,15 @@ class Registry:
 
 
 def clear_cgroups(name: str) -> None:
-    """Take away the cgroups that bear this name, and the processes in them."""
+    """Take away the cgroups in whose path this name is, and the processes in them."""
     deadline = time.monotonic() + PATIENCE
-    while found := [path for path in pathlib.Path("/sys/fs/cgroup").glob(f"**/*{name}*/") if not path.is_symlink()]:
-        for folder in sorted((each for path in found for each in path.glob("**/")), reverse=True):
+    while found := [path for path, _, _ in os.walk("/sys/fs/cgroup", topdown=False) if name in path]:
+        for path in found:
             with contextlib.suppress(OSError):
-                for process in (folder / "cgroup.procs").read_text().split():
+                for process in pathlib.Path(path, "cgroup.procs").read_text().split():
                     os.kill(int(process), signal.SIGKILL)
             with contextlib.suppress(OSError):
-                folder.rmdir()
+                os.rmdir(path)
         if time.monotonic() > deadline:
             raise RuntimeError(f"cgroups stay behind: {found}")
 
