@@ -257,6 +257,8 @@ def make(path: str, *, tree: cgrouptree.Tree | None = None) -> Cgroup:
     Raises OSError; folders that were made until then are removed again.
     """
     tree = tree or cgrouptree.tree()
+    if tree.unified is None and not tree.controllers:
+        raise calls.error("find mounted control groups", cgrouptree.PLACE, errno.ENOENT)
     own = {} if path.startswith("/") else cgrouptree.groups_of()
     paths: dict[str, str] = {}
     warnings: list[str] = []

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from boxship.linux import mounttable
 
+PLACE = "/sys/fs/cgroup"
+
 # Not controllers but words in the options of a version 1 mount.
 _NO_CONTROLLERS = {"rw", "ro", "xattr", "noprefix", "clone_children", "favordynmods", "nofavordynmods"}
 
@@ -51,7 +53,9 @@ def from_mounts(table: list[mounttable.Info]) -> Tree:
             names = tuple(name for name in info.super_options if name not in _NO_CONTROLLERS and "agent" not in name)
             for name in names:
                 controllers.setdefault(name, Mount(path=info.target, root=info.root, controllers=names))
-    if not controllers:
+    # Beside a unified tree at the usual place may be version 1 mounts, such as a net_cls for split tunnels; they hold
+    # nothing that limits.
+    if not controllers or (unified is not None and unified.path == PLACE):
         return Tree(mode=Mode.UNIFIED, controllers={}, unified=unified)
     mode = Mode.LEGACY if unified is None else Mode.HYBRID
     return Tree(mode=mode, controllers=controllers, unified=unified)

@@ -31,6 +31,19 @@ def test_modes() -> None:
     assert set(hybrid.controllers) == {"cpu", "cpuacct", "name=systemd"}
 
 
+def test_a_version_1_mount_beside_a_unified_tree_changes_nothing() -> None:
+    classes = "40 35 0:40 / /sys/fs/cgroup/net_cls rw - cgroup none rw,net_cls\n"
+    tree = _tree(UNIFIED + classes)
+    assert tree.version == 2
+    assert tree.controllers == {}
+    assert tree == _tree(UNIFIED)
+
+
+def test_no_hierarchy_is_an_error() -> None:
+    with pytest.raises(FileNotFoundError, match="control groups"):
+        cgroups.make("/x", tree=_tree(""))
+
+
 def test_groups_of_a_process() -> None:
     text = b"4:memory:/a:b\n1:cpu,cpuacct:/x\n0::/u\n"
     assert cgrouptree.parse_groups(text) == {"memory": "/a:b", "cpu": "/x", "cpuacct": "/x", "": "/u"}
