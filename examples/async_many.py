@@ -11,11 +11,11 @@ import boxship
 COUNT = 12
 
 
-async def main(client, image):
+async def main(client: boxship.AsyncClient, image: str) -> None:
     await client.images.pull(image)
     few = asyncio.Semaphore(6)
 
-    async def one(number):
+    async def one(number: int) -> boxship.Result:
         async with few:
             return await client.containers.run(image, ["sh", "-c", f"echo $(({number} * {number})); exit {number}"])
 
@@ -24,7 +24,7 @@ async def main(client, image):
         print(f"{number} squared is {result.output.decode().strip()}, exit status {result.exit_status}")
 
 
-async def connect_and_run(image):
+async def connect_and_run(image: str) -> None:
     async with await boxship.connect_async() as client:
         await main(client, image)
 

@@ -11,7 +11,7 @@ from boxship.core import chains
 from boxship.terms import oci
 
 
-def main(client, image):
+def main(client: boxship.Client, image: str) -> None:
     pulled = client.images.pull(image)
     manifest = client.images.manifest(pulled.name)
     for blob in (manifest.config, *manifest.layers):

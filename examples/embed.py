@@ -8,7 +8,7 @@ import sys
 import boxship
 
 
-def main(image):
+def main(image: str) -> None:
     with boxship.embed() as client:  # embed("/var/lib/mine") keeps images for the next time
         print("engine in", client.address)
         client.images.pull(image)

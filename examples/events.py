@@ -5,12 +5,14 @@ python examples/events.py [IMAGE]
 
 import sys
 import threading
+from collections.abc import Iterable
 
 import boxship
+from boxship.core import events as core
 from boxship.wire import events
 
 
-def watch(subscription, until):
+def watch(subscription: Iterable[core.Envelope], until: str) -> None:
     for envelope in subscription:
         told = events.decode(envelope.event)
         print(f"  {envelope.topic:24} {dict(told.fields) if told else ''}")
@@ -18,7 +20,7 @@ def watch(subscription, until):
             return
 
 
-def main(client, image):
+def main(client: boxship.Client, image: str) -> None:
     client.images.pull(image)
     # Filters are containerd's; without any, events of all namespaces come.
     with client.events([f'namespace=={client.namespace_name},topic~="^/(tasks|containers)/"']) as subscription:

@@ -3,7 +3,6 @@
 python examples/exec.py [IMAGE]
 """
 
-import io
 import sys
 
 import boxship
@@ -11,14 +10,14 @@ import boxship
 SERVICE = "trap 'echo leaving; exit 0' TERM; echo serving; while true; do sleep 0.1; done"
 
 
-def main(client, image):
+def main(client: boxship.Client, image: str) -> None:
     container = client.containers.create(image, ["sh", "-c", SERVICE], labels={"example": "exec"})
     try:
         container.start()  # without streams it is detached: its output goes to its log
         print("running as", container.id, "with pid", container.status().pid)
 
         print("inside:", container.exec(["hostname"]).output.decode().strip())
-        shouted = container.exec(["tr", "a-z", "A-Z"], stdin=io.BytesIO(b"through standard input\n"))
+        shouted = container.exec(["tr", "a-z", "A-Z"], stdin=b"through standard input\n")
         print("inside:", shouted.output.decode().strip())
         print("exit status of false:", container.exec(["false"]).exit_status)
 

@@ -6,12 +6,11 @@ python examples/pull.py [IMAGE]
 import sys
 
 import boxship
-from boxship.plugins.transfer import progress
 
 
-def main(client, image):
-    def report(state: progress.Progress) -> None:
-        if state.state is progress.State.DOWNLOADING:
+def main(client: boxship.Client, image: str) -> None:
+    def report(state: boxship.Progress) -> None:
+        if state.state.value == "downloading":
             print(f"  {state.name[7:19]}  {state.done:>10} of {state.total} bytes")
         else:
             print(f"  {state.name.removeprefix('sha256:')[:40]}  {state.state.value}")

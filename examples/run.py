@@ -8,7 +8,7 @@ import sys
 import boxship
 
 
-def main(client, image):
+def main(client: boxship.Client, image: str) -> None:
     result = client.containers.run(
         image, ["sh", "-c", "echo hello from $(hostname); echo oops >&2; exit 3"], hostname="box"
     )

@@ -4,18 +4,44 @@
         print(client.containers.run("alpine", ["echo", "hello"]).output)
 
 `connect` talks to a daemon, `embed` runs one inside the program; `connect_async` and `embed_async` are their awaited
-halves. This package imports nothing by itself, so that every command loads only what it uses; their types are in
-`__init__.pyi`.
+halves. What goes wrong is one of `boxship.errors`. `Client` and its parts are here for annotations. This package
+imports nothing by itself, so that every command loads only what it uses; the types are in `__init__.pyi`.
 """
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "connect", "connect_async", "embed", "embed_async"]
+__all__ = [
+    "AsyncClient",
+    "AsyncContainer",
+    "AsyncProcess",
+    "Client",
+    "Container",
+    "Mount",
+    "Process",
+    "Progress",
+    "Result",
+    "__version__",
+    "connect",
+    "connect_async",
+    "embed",
+    "embed_async",
+    "errors",
+]
 
 _PUBLIC = {
-    "connect": ("boxship.client._sync.opening", "connect"),
-    "connect_async": ("boxship.client._async.opening", "async_connect"),
-    "embed": ("boxship.daemon.embedding", "embed"),
-    "embed_async": ("boxship.daemon.embedding", "embed_async"),
+    "AsyncClient": "boxship.client._async.client:AsyncClient",
+    "AsyncContainer": "boxship.client._async.container:AsyncContainer",
+    "AsyncProcess": "boxship.client._async.processes:AsyncProcess",
+    "Client": "boxship.client._sync.client:Client",
+    "Container": "boxship.client._sync.container:Container",
+    "Mount": "boxship.core.mounts:Mount",
+    "Process": "boxship.client._sync.processes:Process",
+    "Progress": "boxship.plugins.transfer.progress:Progress",
+    "Result": "boxship.client.results:Result",
+    "connect": "boxship.client._sync.opening:connect",
+    "connect_async": "boxship.client._async.opening:async_connect",
+    "embed": "boxship.daemon.embedding:embed",
+    "embed_async": "boxship.daemon.embedding:embed_async",
+    "errors": "boxship.terms.errors:",
 }
 
 
@@ -24,5 +50,10 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'boxship' has no attribute {name!r}")
     import importlib
 
-    module, attribute = _PUBLIC[name]
-    return getattr(importlib.import_module(module), attribute)
+    module, _, attribute = _PUBLIC[name].partition(":")
+    loaded = importlib.import_module(module)
+    return getattr(loaded, attribute) if attribute else loaded
+
+
+def __dir__() -> list[str]:
+    return __all__

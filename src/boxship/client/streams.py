@@ -4,13 +4,14 @@ The client makes the FIFOs and names them in the task's IO; the shim opens them.
 ourselves, so that a reader sees no end too early; afterwards the end of a stream is the shim's closing of it.
 """
 
+import io
 import os
 import shutil
 import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 from boxship.client import outputs
 from boxship.core import tasks
@@ -26,7 +27,7 @@ class Streams:
     Args:
         stdout: takes the output; None throws it away.
         stderr: takes the errors; of no meaning with a terminal.
-        stdin: where input is read from until it ends; None for none.
+        stdin: where input is read from until it ends, or all of it; None for none.
         terminal: the process gets a terminal, with both outputs in one.
         folder: where the FIFOs are made, a private folder below it.
         on_stdin_end: called when the input has ended, so that the task's stdin can be closed.
@@ -37,15 +38,16 @@ class Streams:
         *,
         stdout: Sink | None = None,
         stderr: Sink | None = None,
-        stdin: BinaryIO | None = None,
+        stdin: BinaryIO | bytes | None = None,
         terminal: bool = False,
         folder: str | None = None,
         on_stdin_end: Callable[[], object] | None = None,
     ) -> None:
+        source = _source(stdin)
         self._folder = tempfile.mkdtemp(prefix="boxship-fifo-", dir=folder)
         self._held: list[int] = []
         self._outputs: list[tuple[int, Sink]] = []
-        self._stdin = stdin
+        self._stdin = source
         self._input = -1
         self._on_stdin_end = on_stdin_end
         self._lock = threading.Lock()
@@ -53,7 +55,7 @@ class Streams:
         self.ended: Future[None] = Future()
         """Done when the outputs have ended and all that came has been taken."""
         self.io = tasks.IO(
-            stdin=self._make_input() if stdin is not None else "",
+            stdin=self._make_input() if source is not None else "",
             stdout=self._make_output("stdout", stdout) if stdout else "",
             stderr=self._make_output("stderr", stderr) if stderr and not terminal else "",
             terminal=terminal,
@@ -143,8 +145,18 @@ class Streams:
             pass
         finally:
             os.close(self._input)
-        if self._on_stdin_end:
-            self._on_stdin_end()
+            if self._on_stdin_end:
+                self._on_stdin_end()
+
+
+def _source(stdin: Any) -> BinaryIO | None:
+    """Raises TypeError for what cannot be read as bytes, before anything waits for it."""
+    if isinstance(stdin, bytes | bytearray | memoryview):
+        return io.BytesIO(stdin)
+    if stdin is not None and (isinstance(stdin, io.TextIOBase) or not hasattr(stdin, "read")):
+        raise TypeError(f"stdin must be bytes, or a file that gives bytes, not {stdin!r}"[:200])
+    source: BinaryIO | None = stdin
+    return source
 
 
 def _start(target: Callable[..., None], *args: object) -> None:

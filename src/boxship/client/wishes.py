@@ -24,11 +24,11 @@ class Options(TypedDict, total=False):
 
     Attributes:
         name: the container's id; without one 12 hex digits are made up.
-        env: on top of the image's; `NAME=value` entries (`NAME` alone unsets), or a mapping.
+        env: on top of the image's; a mapping (None unsets), or `NAME=value` entries (`NAME` alone unsets).
         cwd: an absolute path inside; the image's working folder without it.
         user: as in an image: `name`, `uid`, `name:group`, ...
         hostname: the container's id without it.
-        mounts: see `mount_of` and `volume`.
+        mounts: values (see `mount_of`), or texts like `/here:/there:ro`.
         memory: bytes, 6 MiB at least. cpus: number of processors, 0.01 at least. pids_limit: processes; 0 in any of
             them, or -1 processes, means no limit.
         read_only: the root file system cannot be written.
@@ -47,11 +47,11 @@ class Options(TypedDict, total=False):
     """
 
     name: str
-    env: Mapping[str, str] | Sequence[str]
+    env: Mapping[str, str | None] | Sequence[str]
     cwd: str
     user: str
     hostname: str
-    mounts: Sequence[mounts.Mount]
+    mounts: Sequence[mounts.Mount | str]
     memory: int | None
     cpus: float | None
     pids_limit: int | None
@@ -81,11 +81,12 @@ def spec(
     wished: Options,
     user: specs.User | None,
 ) -> specs.Spec:
-    """The runtime spec of a container. Raises InvalidArgument for a wish that cannot be."""
+    """The runtime spec of a container. Raises InvalidArgument for a wish that cannot be; see also `check`."""
+    check(wished)
     made = specs.default(namespace, id)
     specs.set_process(
         made,
-        command(config, args, wished.get("entrypoint")),
+        command(config, None if args is None else words(args, "the command"), wished.get("entrypoint")),
         env=[*config.env, *entries(wished.get("env", ()))],
         cwd=wished.get("cwd") or _inside(config.working_dir),
         user=user,
@@ -94,7 +95,7 @@ def spec(
     _size(made["process"], wished.get("console_size"))
     specs.set_hostname(made, wished.get("hostname") or id)
     _share(made, wished.get("network", "none"))
-    specs.add_mounts(made, wished.get("mounts", ()))
+    specs.add_mounts(made, [volume(each) if isinstance(each, str) else each for each in wished.get("mounts", ())])
     _limit(made, wished)
     if wished.get("read_only"):
         specs.set_read_only(made)
@@ -116,7 +117,7 @@ def change_for_exec(
     process = made["process"]
     process["terminal"] = False
     process.pop("consoleSize", None)
-    specs.set_process(made, args, env=env, cwd=cwd, terminal=terminal)
+    specs.set_process(made, words(args, "the command"), env=env, cwd=cwd, terminal=terminal)
     _size(process, console_size)
     if privileged:
         specs.change_capabilities(made, add=["ALL"], all=_grantable())
@@ -130,9 +131,31 @@ def command(config: oci.ImageConfig, args: Sequence[str] | None, entrypoint: Seq
     return [*entrypoint, *(args or ())]
 
 
-def entries(env: Mapping[str, str] | Sequence[str]) -> list[str]:
-    """An environment as `NAME=value` entries."""
-    return [f"{name}={value}" for name, value in env.items()] if isinstance(env, Mapping) else list(env)
+def entries(env: Mapping[str, str | None] | Sequence[str]) -> list[str]:
+    """An environment as `NAME=value` entries; `NAME` alone unsets. Raises TypeError."""
+    if isinstance(env, Mapping):
+        return [name if value is None else f"{name}={value}" for name, value in env.items()]
+    return words(env, "env")
+
+
+def words(given: Sequence[str], what: str) -> list[str]:
+    """A command or the like. Raises TypeError for one string, which would be taken for a list of letters."""
+    if isinstance(given, str | bytes) or not all(isinstance(each, str) for each in given):
+        raise TypeError(f"{what} must be a sequence of strings, such as ['echo', 'hi'], not {given!r}")
+    return list(given)
+
+
+_NUMBERS = {"memory": int, "cpus": int | float, "pids_limit": int}
+
+
+def check(options: Options) -> None:
+    """Raises TypeError for an option that there is not, and for a number that is none."""
+    if unknown := set(options) - set(Options.__annotations__):
+        raise TypeError(f"there is no option {min(unknown)!r}; there are {', '.join(Options.__annotations__)}")
+    for name, kind in _NUMBERS.items():
+        value = options.get(name)
+        if value is not None and not isinstance(value, kind):
+            raise TypeError(f"{name} must be a number, not {value!r}")
 
 
 def matcher(platform: str | platforms.Platform | None) -> platforms.Matcher:

@@ -97,3 +97,19 @@ def test_letting_go_before_anything_began_leaves_nothing():
     laid.close()
     assert len(os.listdir("/proc/self/fd")) == before
     assert not os.path.exists(os.path.dirname(laid.io.stdin))
+
+
+def test_input_may_be_bytes_and_must_be_readable(tmp_path):
+    with streams.Streams(stdin=b"all of it", folder=str(tmp_path)) as laid:
+        reading = os.open(laid.io.stdin, os.O_RDONLY | os.O_NONBLOCK)
+        laid.attach()
+        data = b""
+        os.set_blocking(reading, True)
+        while piece := os.read(reading, 100):
+            data += piece
+        os.close(reading)
+    assert data == b"all of it"
+    for wrong in ("text", io.StringIO("text"), 5):
+        with pytest.raises(TypeError, match="stdin must be bytes"):
+            streams.Streams(stdin=wrong, folder=str(tmp_path))
+    assert os.listdir(tmp_path) == []

@@ -188,3 +188,23 @@ def test_an_exec_is_another_process_of_the_same_container(monkeypatch):
     monkeypatch.setattr(capabilities, "bounding", lambda: ~0)
     wishes.change_for_exec(made, ["id"], env=[], cwd="", terminal=False, privileged=True)
     assert process["capabilities"]["bounding"] == list(specs.ALL_CAPABILITIES)
+
+
+def test_slips_that_python_would_let_pass():
+    with pytest.raises(TypeError, match="no option 'memroy'"):
+        spec({"memroy": 5})
+    with pytest.raises(TypeError, match="memory must be a number, not '64m'"):
+        spec({"memory": "64m"})
+    for args in ("echo hi", b"echo", ["echo", 5]):
+        with pytest.raises(TypeError, match="must be a sequence of strings"):
+            spec(args=args)
+    with pytest.raises(TypeError, match="env must be"):
+        spec({"env": "A=b"})
+
+
+def test_environments_and_mounts_as_people_write_them():
+    made = spec({"env": {"A": "b", "PATH": None, "N": "5"}, "mounts": ["/here:/there:ro"]})
+    assert {"A=b", "N=5"} <= set(made["process"]["env"])
+    assert not any(each.startswith("PATH=") for each in made["process"]["env"])
+    (mount,) = [each for each in made["mounts"] if each["destination"] == "/there"]
+    assert (mount["source"], mount["options"]) == ("/here", ["rbind", "ro"])

@@ -47,7 +47,7 @@ class AsyncContainers:
         image: str,
         args: Sequence[str] | None = None,
         *,
-        stdin: BinaryIO | None = None,
+        stdin: BinaryIO | bytes | None = None,
         stdout: outputs.Sink | None = None,
         stderr: outputs.Sink | None = None,
         remove: bool = True,
@@ -58,7 +58,7 @@ class AsyncContainers:
         Args:
             image: its name; pulled when it is not here (see the option `pull`).
             args: the command; the image's without it.
-            stdin: where input is read from until it ends.
+            stdin: where input is read from until it ends, or all of it as bytes.
             stdout: called with output as it comes, in a thread of its own; such output is not in the result.
             stderr: the same for errors.
             remove: False leaves the container, stopped.
@@ -90,6 +90,7 @@ class AsyncContainers:
             NotFound: no such image, and it may not be or cannot be pulled.
             AlreadyExists: the name is taken.
             InvalidArgument: a wish that cannot be.
+            TypeError: an option that there is not, or a command that is one string.
         """
         from boxship.client import wishes
         from boxship.core import chains, specs

@@ -35,7 +35,7 @@ class AsyncStarter:
         log: str,
         *,
         terminal: bool,
-        stdin: BinaryIO | None,
+        stdin: BinaryIO | bytes | None,
         stdout: streams.Sink | None,
         stderr: streams.Sink | None,
     ) -> processes.AsyncProcess:
@@ -64,7 +64,7 @@ class AsyncStarter:
         spec: TypedBytes,
         *,
         terminal: bool,
-        stdin: BinaryIO | None,
+        stdin: BinaryIO | bytes | None,
         stdout: streams.Sink | None,
         stderr: streams.Sink | None,
     ) -> processes.AsyncProcess:

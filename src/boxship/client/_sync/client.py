@@ -45,6 +45,9 @@ class Client:
         self.address = session.endpoint.address
         self.namespace_name = session.caller.namespace
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.address!r}, namespace={self.namespace_name!r})"
+
     @classmethod
     def open(cls, endpoint: endpoints.Endpoint, namespace: str) -> Self:
         """Connect. Raises Unavailable, PermissionDenied, InvalidArgument."""

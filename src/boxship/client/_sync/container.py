@@ -37,6 +37,9 @@ class Container:
         self.id = record.id
         self.record = record
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.id!r}, image={self.record.image!r})"
+
     def info(self) -> containers.Container:
         """The record as it is now. Raises NotFound."""
         self.record = self._store.get(self.id)
@@ -65,7 +68,7 @@ class Container:
     def start(
         self,
         *,
-        stdin: BinaryIO | None = None,
+        stdin: BinaryIO | bytes | None = None,
         stdout: outputs.Sink | None = None,
         stderr: outputs.Sink | None = None,
         detach: bool | None = None,
@@ -84,7 +87,7 @@ class Container:
     def start_known(
         self,
         *,
-        stdin: BinaryIO | None,
+        stdin: BinaryIO | bytes | None,
         stdout: outputs.Sink | None,
         stderr: outputs.Sink | None,
         detach: bool | None = None,
@@ -138,11 +141,11 @@ class Container:
         self,
         args: Sequence[str],
         *,
-        env: Mapping[str, str] | Sequence[str] = (),
+        env: Mapping[str, str | None] | Sequence[str] = (),
         cwd: str = "",
         user: str = "",
         privileged: bool = False,
-        stdin: BinaryIO | None = None,
+        stdin: BinaryIO | bytes | None = None,
     ) -> results.Result:
         """Run another command in it, to its end, and say what it wrote. Raises NotFound when it does not run."""
         output, said = outputs.Gathered(), outputs.Gathered()
@@ -164,13 +167,13 @@ class Container:
         self,
         args: Sequence[str],
         *,
-        env: Mapping[str, str] | Sequence[str] = (),
+        env: Mapping[str, str | None] | Sequence[str] = (),
         cwd: str = "",
         user: str = "",
         privileged: bool = False,
         terminal: bool = False,
         console_size: tuple[int, int] | None = None,
-        stdin: BinaryIO | None = None,
+        stdin: BinaryIO | bytes | None = None,
         stdout: outputs.Sink | None = None,
         stderr: outputs.Sink | None = None,
     ) -> processes.Process:

@@ -36,7 +36,7 @@ class Starter:
         log: str,
         *,
         terminal: bool,
-        stdin: BinaryIO | None,
+        stdin: BinaryIO | bytes | None,
         stdout: streams.Sink | None,
         stderr: streams.Sink | None,
     ) -> processes.Process:
@@ -65,7 +65,7 @@ class Starter:
         spec: TypedBytes,
         *,
         terminal: bool,
-        stdin: BinaryIO | None,
+        stdin: BinaryIO | bytes | None,
         stdout: streams.Sink | None,
         stderr: streams.Sink | None,
     ) -> processes.Process:
