@@ -20,7 +20,7 @@ def test_an_init_says_what_the_room_is_and_imports_nothing(path):
     rest = tree.body[1:]
     if path.parent == rooms.SOURCE:
         defined = [line.name if isinstance(line, ast.FunctionDef) else ast.unparse(line.targets[0]) for line in rest]
-        assert defined == ["__version__", "__all__", "_PUBLIC", "__getattr__"]
+        assert defined == ["__version__", "__all__", "_PUBLIC", "__getattr__", "__dir__"]
     else:
         assert not rest
 
