@@ -18,6 +18,16 @@ def family(pid: int) -> set[int]:
     return found
 
 
+def helpers(pid: int) -> set[int]:
+    """A process, all below it, and whatever else was forked from one of them that runs from a file in memory.
+
+    What our template forks has init as its parent.
+    """
+    known = family(pid)
+    images = {image for each in known if (image := _image(each)) is not None}
+    return known | {each for each in pids() if _image(each) in images}
+
+
 def kib(pid: int) -> int:
     """0 for a process that is gone, and for the kernel's own."""
     try:
@@ -39,6 +49,17 @@ def keepers(folder: str) -> set[int]:
         except OSError:
             continue
     return found
+
+
+def _image(pid: int) -> tuple[int, int] | None:
+    """The file in memory that a process runs from (memfd_create(2)); None for one on a disk."""
+    try:
+        if not os.readlink(f"/proc/{pid}/exe").startswith("/memfd:"):
+            return None
+        found = os.stat(f"/proc/{pid}/exe")
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _parent(pid: int) -> int:

@@ -111,7 +111,7 @@ def memories(setting: Setting) -> Iterator[Figure]:
     names = [f"m{number}" for number in range(RUNNING)]
     for daemon in setting.both:
         time.sleep(REST)
-        idle.append(_memory(memory.family(daemon.process.pid)))
+        idle.append(_memory(memory.helpers(daemon.process.pid)))
         for name in names:
             daemon.ctr("run", "-d", setting.small, name, "sleep", "1000")
         time.sleep(REST)
