@@ -167,7 +167,10 @@ class Readers:
             self._asleep = False
             return
         if self._rested is not None and not self._stir.wait(_REST) and not self._closed:
-            self._rested()
+            try:
+                self._rested()
+            except Exception:
+                _log.exception("what is done at rest failed")
         self._stir.wait()
 
     def _take_over(self) -> None:
