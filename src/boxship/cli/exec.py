@@ -62,7 +62,7 @@ def command(
         if detach:
             start(None).close()
             return 0
-        return attached.run(around, start, terminal=terminal)
+        return attached.run(session, start, terminal=terminal)
     except (errors.Error, OSError) as exc:
         failures.tell(exc, around, debug=session.debug, about=container)
         return failures.code(exc)

@@ -22,6 +22,7 @@ _PROGRAM = re.compile(r'exec:? "?(?P<name>[^"]*?)"?: (?:stat [^:]*: )?(?P<why>.*
 _SAID = re.compile(r"(?<!\S)(?:not?|already|cannot|nobody|nothing|neither|unknown|refused|must)(?![\w-])")
 """A message with such a word says its class in its own words."""
 _QUOTED = re.compile(r"""(["']).*?\1""")
+_GONE = "error reading from server"
 _THINGS = (errors.NotFound, errors.AlreadyExists)
 """Classes whose messages may be no more than the name of a thing."""
 
@@ -60,6 +61,8 @@ def words(exc: errors.Error | OSError) -> str:
         return _program(found["name"], found["why"])
     while text.endswith(tail := f": {exc.text}"):
         text = text.removesuffix(tail)
+    if isinstance(exc, errors.Unavailable) and text.startswith(_GONE):
+        return "the daemon has gone away; containers go on without it"
     if not text:
         return exc.text
     return f"{text}: {exc.text}" if isinstance(exc, _THINGS) and not _SAID.search(_QUOTED.sub("", text)) else text

@@ -111,11 +111,11 @@ def _run(
             return container.start(stdin=stdin, stdout=taken.output, stderr=taken.errors)
 
     try:
-        return attached.run(around, start, terminal=options["terminal"])
+        return attached.run(session, start, terminal=options["terminal"])
     finally:
         if remove:
             with contextlib.suppress(errors.NotFound):
-                container.remove(force=True)
+                session.patiently(lambda client: client.containers.get(container.id).remove(force=True))
 
 
 @contextlib.contextmanager

@@ -1,13 +1,21 @@
 """One call of the command: the caller's world, which daemon and namespace are meant, and the client once it is needed."""
 
 import os
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from boxship.cli import world
 
 if TYPE_CHECKING:
     from boxship.client._sync import client as clients
+    from boxship.proxies._sync import tasks as tasks_proxy
 
+T = TypeVar("T")
+
+_PATIENCE = 60.0
+"""Seconds for a daemon to come back."""
+_PAUSE = 0.05
 _LOG = "/var/log/boxship/boxshipd.log"
 
 
@@ -39,6 +47,48 @@ class Session:
             self._client = self._connect()
         return self._client
 
+    def patiently(self, ask: "Callable[[clients.Client], T]") -> T:
+        """An answer that may take long, such as the end of a container, through restarts of the daemon.
+
+        Raises:
+            Unavailable: no daemon came back.
+        """
+        from boxship.terms import errors
+
+        told = False
+        while True:
+            client = self.client
+            try:
+                return ask(client)
+            except errors.Unavailable:
+                if not told:
+                    self.around.say("boxship: the daemon has gone away; containers go on, waiting for another daemon")
+                told = True
+                self._await_another()
+
+    def _await_another(self) -> None:
+        from boxship.terms import errors
+
+        self.close()
+        deadline = time.monotonic() + _PATIENCE
+        while self._client is None:
+            try:
+                self._client = self._open()
+            except errors.Unavailable:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE)
+
+    @property
+    def tasks(self) -> "tasks_proxy.TasksProxy":
+        """Of the client as it is now. Raises Unavailable while there is none."""
+        from boxship.terms import errors
+
+        client = self._client
+        if client is None:
+            raise errors.Unavailable("there is no daemon at the moment")
+        return client.tasks
+
     @property
     def is_default(self) -> bool:
         return self.address.removeprefix("unix://") == world.DEFAULT_ADDRESS
@@ -46,13 +96,13 @@ class Session:
     def close(self) -> None:
         if self._client is not None:
             self._client.close()
+            self._client = None
 
     def _connect(self) -> "clients.Client":
-        import boxship
         from boxship.terms import errors
 
         try:
-            return boxship.connect(self.address, namespace=self.namespace)
+            return self._open()
         except errors.Unavailable:
             if not (self.is_default and self._starts):
                 raise
@@ -61,4 +111,9 @@ class Session:
         if os.geteuid() == 0:
             self.around.say("boxship: no daemon is running, starting one")
         starter.start(world.DEFAULT_ADDRESS, log=_LOG, environment=self.around.environment)
+        return self._open()
+
+    def _open(self) -> "clients.Client":
+        import boxship
+
         return boxship.connect(self.address, namespace=self.namespace)

@@ -28,7 +28,7 @@ def _attached(session: Session, name: str, *, interactive: bool) -> int:
         terminal = bool(container.spec()["process"].get("terminal"))
         stdin = terminals.keys(around, terminal=terminal) if interactive else None
         return attached.run(
-            around,
+            session,
             lambda taken: container.start(stdin=stdin, stdout=taken.output, stderr=taken.errors),
             terminal=terminal,
         )

@@ -13,6 +13,7 @@ def command(session: Session, names: tuple[str, ...]) -> int:
     """Wait until containers end; print their exit statuses."""
 
     def wait(name: str) -> None:
-        session.around.print(str(session.client.containers.get(name).wait().status))
+        ended = session.patiently(lambda client: client.containers.get(name).wait())
+        session.around.print(str(ended.status))
 
     return groups.each(names, wait, session)

@@ -80,7 +80,10 @@ class Caller(Bound):
             except BaseException as exc:  # whoever asks the future gets it
                 result.set_exception(exc)
 
-        self.channel.call_async(method, request, metadata=self.headers).add_done_callback(settle)
+        try:
+            self.channel.call_async(method, request, metadata=self.headers).add_done_callback(settle)
+        except status.Status as ended:  # the connection was lost before
+            raise wire.from_status(ended) from ended
         return result
 
     def stream(self, method: Method, request: Any = None) -> "Conversation":

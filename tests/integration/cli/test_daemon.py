@@ -5,11 +5,13 @@ The usual folders are private here: a mount namespace hides this machine's /run,
 
 import os
 import re
+import select
 import shutil
 import subprocess
 
 import pytest
 from integration.cli import calls
+from integration.system import engines
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -86,6 +88,45 @@ def test_containers_go_on_without_it(private, tmp_path, boxship):
         boxship -n cli-tests-private ps -aq; echo gone
     """)
     assert said.splitlines()[-3:] == ["survivor", "survivor", "gone"]
+
+
+def test_who_stays_with_a_container_survives_the_daemon(engine, boxship, name):
+    """Output goes on, the exit code comes, signals arrive: all through another daemon than that which began it."""
+    line = "trap 'echo told; exit 4' TERM; echo ready; while true; do sleep 0.02; done"
+    with (
+        boxship.start("run", "--rm", "--name", name, "box", "sh", "-c", line, stdout=-1, stderr=-1) as running,
+        boxship.start("exec", name, "true", stdout=-1, stderr=-1) as _,
+    ):
+        assert running.stdout.readline() == b"ready\n"
+        with (
+            boxship.start("wait", name, stdout=-1, stderr=-1) as waiting,
+            boxship.start("logs", "-f", name, stdout=-1, stderr=-1) as following,
+        ):
+            assert following.stdout.readline() == b"ready\n"
+            engines.until(lambda: _waits(waiting.pid), "the question of `wait`")
+            engine.kill()
+            assert b"the daemon has gone away" in running.stderr.readline()
+            assert b"the daemon has gone away" in waiting.stderr.readline()
+            assert following.wait(20) == 1
+            assert b"boxship: the daemon has gone away" in following.stderr.read()
+            engine.start()
+            engines.until(lambda: name in boxship("ps", "-q", code=None).lines, "the container's return")
+
+            def told():
+                running.send_signal(15)
+                return select.select([running.stdout], [], [], 0.2)[0]
+
+            engines.until(told, "an answer to the signal")
+            assert running.stdout.readline() == b"told\n"
+            assert running.wait(20) == 4
+            assert waiting.wait(20) == 0
+            assert waiting.stdout.read() == b"4\n"
+    assert name not in boxship("ps", "-aq").lines
+
+
+def _waits(pid):
+    """Whether a process is connected to a daemon, and so has asked."""
+    return any("socket:" in os.readlink(f"/proc/{pid}/fd/{each}") for each in os.listdir(f"/proc/{pid}/fd"))
 
 
 def test_one_that_cannot_start_says_why(private):

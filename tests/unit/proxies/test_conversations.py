@@ -55,6 +55,18 @@ def awaited(ending, answers, count):
     return asyncio.run(talk())
 
 
+class Lost:
+    """A channel whose connection is gone."""
+
+    def call_async(self, method, request, *, metadata, timeout=None):
+        raise status.Status(status.Code.UNAVAILABLE, "error reading from server: EOF")
+
+
+def test_a_question_on_a_lost_connection_is_an_error_of_ours():
+    with pytest.raises(errors.Unavailable, match="EOF"):
+        callers.Caller(Lost(), "default").future(None, None, lambda answer: answer)
+
+
 @pytest.mark.parametrize("talk", [plain, awaited])
 def test_the_answer_is_not_lost_to_the_end(talk):
     assert talk(status.Status(status.Code.OK, ""), ["committed"], 2) == ["committed", None]

@@ -207,7 +207,8 @@ class AsyncContainer:
     async def logs(self, *, follow: bool = False, tail: int | None = None) -> AsyncIterator[bytes]:
         """What it wrote, in pieces as they lie in the log; the last `tail` lines of it. `follow` goes on until it ends.
 
-        A container that was never started wrote nothing. Raises FailedPrecondition when it keeps no log.
+        A container that was never started wrote nothing. Raises FailedPrecondition when it keeps no log; Unavailable
+        when the daemon goes away while it is followed.
         """
         path = (await self.info()).labels.get(marks.LOG)
         if not path:
@@ -222,7 +223,11 @@ class AsyncContainer:
                         yield data
                     if quiet >= logfiles.SETTLED:
                         return
-                    if quiet or await self._session.answered(later, logfiles.POLL):
+                    if not quiet and await self._session.answered(later, logfiles.POLL):
+                        with contextlib.suppress(errors.NotFound):  # it was never started, or is removed
+                            await self._session.answer(later)
+                        quiet = 1
+                    elif quiet:
                         quiet += 1
                         await self._session.pause(logfiles.POLL)
         finally:

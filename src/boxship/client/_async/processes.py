@@ -48,6 +48,10 @@ class AsyncProcess:
             await self._session.ended(self._laid.ended, PATIENCE if self.id else None)
         return self._exit.status
 
+    def know(self, ended: tasks.Exit) -> None:
+        """Its end, asked elsewhere, since the daemon of this process is gone: `wait` need not ask for it."""
+        self._exit = ended
+
     async def kill(self, signal: int | str = "SIGKILL") -> None:
         """Raises NotFound when it has ended."""
         await self._tasks.kill(self.container_id, signal=signals.number(signal), exec_id=self.id)

@@ -208,7 +208,8 @@ class Container:
     def logs(self, *, follow: bool = False, tail: int | None = None) -> Iterator[bytes]:
         """What it wrote, in pieces as they lie in the log; the last `tail` lines of it. `follow` goes on until it ends.
 
-        A container that was never started wrote nothing. Raises FailedPrecondition when it keeps no log.
+        A container that was never started wrote nothing. Raises FailedPrecondition when it keeps no log; Unavailable
+        when the daemon goes away while it is followed.
         """
         path = (self.info()).labels.get(marks.LOG)
         if not path:
@@ -223,7 +224,11 @@ class Container:
                         yield data
                     if quiet >= logfiles.SETTLED:
                         return
-                    if quiet or self._session.answered(later, logfiles.POLL):
+                    if not quiet and self._session.answered(later, logfiles.POLL):
+                        with contextlib.suppress(errors.NotFound):  # it was never started, or is removed
+                            self._session.answer(later)
+                        quiet = 1
+                    elif quiet:
                         quiet += 1
                         self._session.pause(logfiles.POLL)
         finally:
