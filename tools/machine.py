@@ -9,6 +9,7 @@ included; nothing comes back but the output and the exit status, which is 124 wh
 import argparse
 import compileall
 import contextlib
+import io
 import os
 import shlex
 import shutil
@@ -94,12 +95,11 @@ def boot(made: image.Image, commands: str, limit: float) -> int:
         began = time.monotonic()
         expired = threading.Event()
         with _running(qemu(made, disk, status, console), folder, limit, expired) as process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                if line.startswith(b"machine: up"):
-                    image.say(f"up after {time.monotonic() - began:.1f} s")
-                    continue
-                sys.stdout.buffer.write(line)
+            assert isinstance(process.stdout, io.BufferedReader)
+            if process.stdout.readline():  # its first is that it is up
+                image.say(f"up after {time.monotonic() - began:.1f} s")
+            while piece := process.stdout.read1():
+                sys.stdout.buffer.write(piece)
                 sys.stdout.buffer.flush()
         image.say(f"down after {time.monotonic() - began:.1f} s")
         if expired.is_set():

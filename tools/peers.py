@@ -13,13 +13,13 @@ from pathlib import Path
 
 PEERS = {
     "ctr": "github.com/containerd/containerd/v2/cmd/ctr@v2.3.4",
-    "containerd": "github.com/containerd/containerd/v2/cmd/containerd@v2.3.4",
     "containerd-shim-runc-v2": "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2@v2.3.4",
     "h2spec": "github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible",
     "grpc-interop-client": "google.golang.org/grpc/interop/client@v1.76.0",
     "grpc-interop-server": "google.golang.org/grpc/interop/server@v1.76.0",
+    "containerd": "github.com/containerd/containerd/v2/cmd/containerd@v2.3.4",
 }
-"""File name in the folder -> what Go builds it from."""
+"""File name in the folder -> what Go builds it from; what takes longest stands last."""
 
 
 def folder() -> Path:

@@ -47,5 +47,9 @@ def engine() -> Iterator[engines.Engine]:
     if shutil.which("ctr") is None:
         pytest.skip("needs ctr")
     with engines.engine("unified-tests") as made:
-        engines.pull_busybox(made)
         yield made
+
+
+@pytest.fixture(scope="module")
+def image(engine: engines.Engine) -> str:
+    return engines.pull_busybox(engine)

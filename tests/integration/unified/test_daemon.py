@@ -30,18 +30,18 @@ def _groups() -> set[str]:
     return set(os.listdir(GROUPS)) if GROUPS.exists() else set()
 
 
-def test_twenty_containers(engine: engines.Engine) -> None:
+def test_twenty_containers(engine: engines.Engine, image: str) -> None:
     before = {name for name in _groups() if (GROUPS / name).is_dir()}
     for number in range(COUNT):
         done = engine.ctr(
-            "run", "--rm", "box", f"short{number}", "sh", "-c", f"echo {number}; exit {number}", timeout=120
+            "run", "--rm", image, f"short{number}", "sh", "-c", f"echo {number}; exit {number}", timeout=120
         )
         assert (done.returncode, done.stdout.decode()) == (number, f"{number}\n"), done.stderr.decode()
     assert {name for name in _groups() if (GROUPS / name).is_dir()} == before
 
 
-def test_life_of_one(engine: engines.Engine) -> None:
-    _ctr(engine, "run", "-d", "--memory-limit", str(64 * MIB), "--cpus", "0.5", "box", "long", "sleep", "1000")
+def test_life_of_one(engine: engines.Engine, image: str) -> None:
+    _ctr(engine, "run", "-d", "--memory-limit", str(64 * MIB), "--cpus", "0.5", image, "long", "sleep", "1000")
     folder = GROUPS / "long"
     assert (folder / "memory.max").read_text() == f"{64 * MIB}\n"
     assert (folder / "cpu.max").read_text() == "50000 100000\n"
@@ -62,8 +62,8 @@ def test_life_of_one(engine: engines.Engine) -> None:
     assert not folder.exists()
 
 
-def test_too_much_memory_is_an_event(engine: engines.Engine, ear: engines.Ear) -> None:
+def test_too_much_memory_is_an_event(engine: engines.Engine, image: str, ear: engines.Ear) -> None:
     script = "head -c 64m /dev/zero | tail; exit 5"
-    _ctr(engine, "run", "--rm", "--memory-limit", str(16 * MIB), "box", "greedy", "sh", "-c", script, code=5)
+    _ctr(engine, "run", "--rm", "--memory-limit", str(16 * MIB), image, "greedy", "sh", "-c", script, code=5)
     ear.wait_for("/tasks/oom", "greedy")
     assert not (GROUPS / "greedy").exists()

@@ -11,7 +11,7 @@ from boxship.linux import devicefilter
 from boxship.ocirun import start, update
 
 # Nodes are made, then opened for reading and for writing; no word of the shell's own tells of it.
-NODES = {"null": "c 1 3", "mem": "c 1 1", "kmsg": "c 1 11", "random": "c 1 8", "loop": "b 7 0", "net": "c 10 200"}
+NODES = {"null": "c 1 3", "mem": "c 1 1", "kmsg": "c 1 11", "random": "c 1 8", "loop": "b 7 0", "fuse": "c 10 229"}
 SCRIPT = "".join(
     f"mknod /{name} {numbers} 2>/dev/null; m=$?;"
     f" (: </{name}) 2>/dev/null; r=$?; (: >>/{name}) 2>/dev/null; w=$?; echo {name} $m$r$w\n"
@@ -65,7 +65,7 @@ def test_what_may_be_made_and_opened_is_as_with_runc(bundle: Bundle, runc: Runc,
 def test_the_defaults_by_name(bundle: Bundle) -> None:
     answers = dict(line.split() for line in _run(bundle).splitlines())
     # made / read / written: a node harms nobody as long as it cannot be opened
-    assert answers == {"null": "000", "mem": "011", "kmsg": "011", "random": "000", "loop": "011", "net": "011"}
+    assert answers == {"null": "000", "mem": "011", "kmsg": "011", "random": "000", "loop": "011", "fuse": "011"}
 
 
 def test_exec_is_under_the_same_program(bundle: Bundle) -> None:

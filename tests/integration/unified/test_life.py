@@ -76,7 +76,7 @@ def test_no_more_processes_than_allowed(bundle: Bundle) -> None:
 
 
 def test_a_quota_slows_it_down(bundle: Bundle) -> None:
-    bundle.linux["resources"]["cpu"] = {"quota": 2000, "period": 100000}
+    bundle.linux["resources"]["cpu"] = {"quota": 10000, "period": 100000}
     with bundle.created("sh", "-c", "while true; do :; done") as box:
         start.start(box)
         _until(lambda: box.cgroup.statistics()["cpu"]["nr_throttled"] > 2)
@@ -100,7 +100,7 @@ def test_what_is_frozen_stands_still_until_it_is_thawed(bundle: Bundle) -> None:
 def test_one_write_kills_all_even_the_frozen(bundle: Bundle) -> None:
     # of the machine's processes: nobody goes because init goes
     bundle.linux["namespaces"] = [item for item in bundle.linux["namespaces"] if item["type"] != "pid"]
-    with bundle.created("sh", "-c", "sleep 1000 & setsid sleep 1000 & sleep 1000") as box:
+    with bundle.created("sh", "-c", "sleep 1000 & sleep 1000 & sleep 1000") as box:
         start.start(box)
         _until(lambda: len(box.cgroup.pids()) == 4)
         box.cgroup.freeze()
