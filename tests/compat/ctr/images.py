@@ -37,7 +37,7 @@ def _add_busybox(tar: tarfile.TarFile) -> None:
     entry.size, entry.mode, entry.mtime = os.stat(BUSYBOX).st_size, 0o755, 1_600_000_000
     with open(BUSYBOX, "rb") as file:
         tar.addfile(entry, file)
-    names = (
+    names = [
         "sh",
         "true",
         "false",
@@ -53,17 +53,21 @@ def _add_busybox(tar: tarfile.TarFile) -> None:
         "kill",
         "ps",
         "head",
+        "tail",
         "dd",
         "hostname",
         "yes",
         "seq",
         "grep",
+        "sed",
+        "cut",
         "wc",
         "touch",
         "nproc",
         "stty",
         "ip",
-    )
+        "readlink",
+    ]
     for name in names:
         link = tarfile.TarInfo(f"bin/{name}")
         link.type, link.linkname, link.mode = tarfile.LNKTYPE, "bin/busybox", 0o755

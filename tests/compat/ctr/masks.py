@@ -13,6 +13,7 @@ MASKS = [
         ),
         "<TIME>",
     ),
+    (re.compile(r"\b[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}\b"), "<TIME>"),  # of ls
     (re.compile(r"(?:[0-9]+ (?:seconds?|minutes?)|Less than a second|About a minute)(?: ago)?"), "<AGO>"),
     (re.compile(r"\b[0-9.]+ ?(?:ns|µs|ms|s|m)\b"), "<SPAN>"),
     (re.compile(r"elapsed: [0-9.]+ *<?[A-Za-z]*>?.*"), "<ELAPSED>"),

@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import contextlib
 import dataclasses
+import importlib.util
 import os
 import pathlib
 import shutil
@@ -141,6 +142,8 @@ def missing(client: str) -> list[str]:
     for program in (CLIENTS[client], ORIGINALS[client]):
         if not found and f" {client}." not in version(program):
             found.append(f"{program} {client} (this is {version(program)})")
+    if importlib.util.find_spec("boxship") is None:
+        found.append("boxship in this Python (./dev exec python … has it)")
     return found if os.geteuid() == 0 else ["root", *found]
 
 

@@ -14,6 +14,7 @@ listen() {
     ctr events "$@" > "$HEARD" &
     listener=$!
     sleep "$SOON"
+    sleep "$SOON" # it has to start, too
 }
 
 # heard: tell the events, without their times, and end. An option of overlayfs that every kernel takes at any place stands
