@@ -149,6 +149,22 @@ def test_the_death_of_a_shim_while_the_daemon_is_away(world):
     assert world.ear.about("a") == ["/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete"]
 
 
+def test_an_end_that_a_daemon_did_not_live_to_tell_is_told_by_the_next(world):
+    run_one(world, "a", ["sleep", "100"])
+    shim = world.shim_of("a")
+    world.stop()
+    os.kill(shim, signal.SIGKILL)
+    assert worlds.ended(shim)
+    world.start()
+    world.service._dead.clear()  # killed before it told
+    world.stop()
+    assert "/tasks/exit" not in world.ear.about("a")
+    world.start()
+    said = world.ear.wait(("/tasks/delete", "a"))
+    assert [event.exit_status for topic, event in said if topic == "/tasks/exit"] == [137]
+    assert world.tasks.create("a", rootfs=[], io=tasks.IO())
+
+
 def test_a_wedged_shim_keeps_nobody_waiting(world):
     run_one(world, "stuck", ["sleep", "100"])
     run_one(world, "fine", ["sleep", "100"])

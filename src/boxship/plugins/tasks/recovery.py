@@ -24,7 +24,10 @@ _AT_ONCE = 16
 
 @dataclass(slots=True, kw_only=True)
 class Found:
-    """The tasks that have a shim, and how those ended that lost theirs."""
+    """The tasks that have a shim, and how those ended that lost theirs.
+
+    Bundles of the dead stay until their end has been told: a daemon that dies before finds them again.
+    """
 
     alive: list[Running] = field(default_factory=list)
     dead: list[tuple[Bundle, tasks.Exit]] = field(default_factory=list)
@@ -79,7 +82,6 @@ class _Loader:
         except errors.Error as error:
             _log.warning("cleaning up after the dead shim of task %s: %s", bundle.id, error)
             exit_ = tasks.Exit(status=255, exited_at=time.time_ns())
-        bundle.delete()
         found.dead.append((bundle, exit_))
 
 

@@ -148,6 +148,7 @@ class TaskService:
     ) -> int:
         """A new task's init pid. Raises AlreadyExists, and whatever its shim says."""
         with self._reserved(namespace, id) as register:
+            self._tell()  # of one that had this name, perhaps
             launcher = self.launcher(runtime)
             bundle = self._bundles.make(namespace, id, spec)
             try:
@@ -278,6 +279,7 @@ class TaskService:
             dead, self._dead = self._dead, []
         for bundle, exit_ in dead:
             self._publish_exit(bundle, exit_)
+            bundle.delete()
 
     def _publish_exit(self, bundle: Bundle, exit_: tasks.Exit) -> None:
         fields = {
