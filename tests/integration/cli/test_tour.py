@@ -19,7 +19,7 @@ pytestmark = test_daemon.pytestmark
 private = test_daemon.private
 
 README = (pathlib.Path(__file__).resolve().parents[3] / "README.md").read_text()
-SERVER = b"#!/bin/sh\n[ $1 ] && echo nginx version >&2 && exit\necho serving\nwhile true; do sleep 0.1; done\n"
+SERVER = b"#!/bin/sh\n[ $1 ] && echo nginx version >&2 && exit\ntrap exit TERM\necho serving\nwhile true; do sleep 0.1; done\n"
 
 
 def blocks(heading):
