@@ -74,6 +74,7 @@ class TaskService:
         self._lock = threading.Lock()
         self._tasks: dict[_Key, Running | None] = {}  # None while it is being made
         self._dead: list[tuple[Bundle, tasks.Exit]] = []  # whose end is still to be told
+        self._telling = threading.Lock()
         self._closed = False
         self._own = own.OwnLauncher(
             forks,
@@ -97,10 +98,10 @@ class TaskService:
         found = recovery.load(
             self._bundles, launcher=self.launcher_of, is_wanted=self._has_container, on_death=self._shim_died
         )
+        self._dead += found.dead
         with self._lock:
             for task in found.alive:
                 self._tasks[task.namespace, task.id] = task
-            self._dead += found.dead
         if found.dead:
             later = threading.Timer(TELL_SECONDS, self._tell)
             later.daemon = True
@@ -275,11 +276,11 @@ class TaskService:
         task.died.set_result(exit_)
 
     def _tell(self) -> None:
-        with self._lock:
-            dead, self._dead = self._dead, []
-        for bundle, exit_ in dead:
-            self._publish_exit(bundle, exit_)
-            bundle.delete()
+        with self._telling:
+            while self._dead:
+                bundle, exit_ = self._dead.pop(0)
+                self._publish_exit(bundle, exit_)
+                bundle.delete()
 
     def _publish_exit(self, bundle: Bundle, exit_: tasks.Exit) -> None:
         fields = {
