@@ -43,9 +43,10 @@ class Steps:
 
     def show(self, around: world.World) -> None:
         around.say("")
+        width = max(len(name) for name, _ in self.took)
         for name, seconds in self.took:
-            around.say(f"  {name:42}{seconds * 1000:9.1f} ms")
-        around.say(f"  {'together':42}{sum(seconds for _, seconds in self.took) * 1000:9.1f} ms")
+            around.say(f"  {name:{width}}{seconds * 1000:9.1f} ms")
+        around.say(f"  {'together':{width}}{sum(seconds for _, seconds in self.took) * 1000:9.1f} ms")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -5,7 +5,9 @@ from typing import Any
 
 import click
 
+from boxship.cli import failures
 from boxship.cli.session import Session
+from boxship.terms import errors
 
 
 @click.command("load", epilog="Example: docker save app:1 | boxship load")
@@ -16,12 +18,16 @@ from boxship.cli.session import Session
 @click.option("--platform", metavar="OS/ARCH[/VARIANT]", help="Only this platform.")
 @click.option("--no-unpack", is_flag=True, help="Leave the layers packed.")
 @click.pass_obj
-def command(session: Session, path: str | None, base_name: str, platform: str | None, no_unpack: bool) -> None:
+def command(session: Session, path: str | None, base_name: str, platform: str | None, no_unpack: bool) -> int:
     """Read images from an OCI or Docker archive, packed or not."""
     source: Any = open(path, "rb") if path else contextlib.nullcontext(session.around.input)  # noqa: SIM115 - closed by with
-    with source as file:
-        found = session.client.images.load(
-            file, base_name=base_name, platform=platform, all_platforms=platform is None, unpack=not no_unpack
-        )
+    try:
+        with source as file:
+            found = session.client.images.load(
+                file, base_name=base_name, platform=platform, all_platforms=platform is None, unpack=not no_unpack
+            )
+    except errors.InvalidArgument as exc:
+        return failures.tell(exc, session.around, debug=session.debug, about=path or "standard input")
     for image in found:
         session.around.print(image.name)
+    return 0

@@ -145,7 +145,7 @@ def run(arguments: Sequence[str], around: world.World) -> int:
         around.say(exc.format_message())
         return exc.exit_code
     except click.UsageError as exc:
-        return _misused(exc, around)
+        return _misused(exc, around, arguments)
     except click.ClickException as exc:
         around.say(f"boxship: {exc.format_message()}")
         return exc.exit_code
@@ -158,10 +158,13 @@ def run(arguments: Sequence[str], around: world.World) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _misused(exc: click.UsageError, around: world.World) -> int:
+def _misused(exc: click.UsageError, around: world.World, arguments: Sequence[str]) -> int:
     from boxship.cli import strangers
 
-    path = exc.ctx.command_path if exc.ctx else "boxship"
+    called = next((word for word in arguments if word in ENTRIES), "")
+    path = (
+        exc.ctx.command_path if exc.ctx else f"boxship {called}".rstrip()
+    )  # an option without its value has no context
     text = exc.format_message().rstrip(".")
     if isinstance(exc, click.NoSuchOption) and exc.option_name in strangers.OPTIONS:
         text = f"no such option {exc.option_name!r}: {strangers.OPTIONS[exc.option_name]}"

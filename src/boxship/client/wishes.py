@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 from boxship.core import mounts, specs
-from boxship.terms import errors, oci, platforms
+from boxship.terms import errors, identifiers, oci, platforms
 from boxship.terms.typed import TypedBytes
 
 RUNTIME = "io.containerd.runc.v2"
@@ -15,6 +15,8 @@ PROFILE_LIMIT = 1 << 20
 """Bytes of a seccomp profile."""
 LEAST_MEMORY = 6 << 20
 LEAST_CPUS = 0.01
+LONGEST_HOSTNAME = 64
+"""Of sethostname(2)."""
 _NETWORKS = ("none", "host")
 _HOST_FILES = ("/etc/hosts", "/etc/resolv.conf")
 
@@ -93,7 +95,7 @@ def spec(
         terminal=wished.get("terminal", False),
     )
     _size(made["process"], wished.get("console_size"))
-    specs.set_hostname(made, wished.get("hostname") or id)
+    specs.set_hostname(made, _hostname(wished.get("hostname", ""), id))
     _share(made, wished.get("network", "none"))
     specs.add_mounts(made, [volume(each) if isinstance(each, str) else each for each in wished.get("mounts", ())])
     _limit(made, wished)
@@ -205,11 +207,16 @@ def mount_of(text: str) -> mounts.Mount:
     if "target" not in found:
         raise errors.InvalidArgument(f"mount {text!r}: dst= is missing, the path inside")
     type = found.get("type", "bind")
+    if type in _NOT_KEPT:
+        raise errors.InvalidArgument(
+            f"mount {text!r}: there is no type={type} here; type=bind shows a folder, as -v does"
+        )
     if type == "bind" and not {"bind", "rbind"} & set(options):
         options.insert(0, "rbind")
     return mounts.Mount(type=type, source=found.get("source", type), target=found["target"], options=tuple(options))
 
 
+_NOT_KEPT = frozenset({"volume", "image", "npipe", "cluster"})  # Docker's, and not the kernel's
 _MOUNT_WORDS = {
     **dict.fromkeys(("src", "source"), "source"),
     **dict.fromkeys(("dst", "destination", "target"), "target"),
@@ -217,6 +224,26 @@ _MOUNT_WORDS = {
     "type": "type",
     "options": "options",
 }
+
+
+def _hostname(wished: str, id: str) -> str:
+    """The wish, or the id as far as the kernel takes it."""
+    if len(wished.encode()) > LONGEST_HOSTNAME:
+        raise errors.InvalidArgument(
+            f"host name {wished[:LONGEST_HOSTNAME]}…: it may have {LONGEST_HOSTNAME} characters, not {len(wished)}"
+        )
+    return wished or id[:LONGEST_HOSTNAME].rstrip("-._")
+
+
+def name(given: str) -> str:
+    """The name itself. Raises InvalidArgument for what cannot be a container's."""
+    try:
+        return identifiers.validate(given)
+    except errors.InvalidArgument:
+        raise errors.InvalidArgument(
+            f"name {given[:80]!r}: it must be of letters and digits, with single . _ - between them, "
+            f"and have {identifiers.MAX_LENGTH} characters at most"
+        ) from None
 
 
 def _size(process: dict[str, Any], wanted: tuple[int, int] | None) -> None:

@@ -100,7 +100,11 @@ def test_folders_of_this_machine(sh, tmp_path, monkeypatch):
         (("--platform", "moon"), "unknown operating system or architecture"),
         (("--pull", "maybe"), "not one of 'missing', 'always', 'never'"),
         (("--restart", "always"), "'always' is not 'no'"),
-        (("--name", "not good"), "must match"),
+        (("--name", "not good"), "it must be of letters and digits"),
+        (("--name", "x" * 77), "76 characters at most"),
+        (("--hostname", "x" * 65), "64 characters, not 65"),
+        (("--mount", "type=volume,src=a,dst=/b"), "there is no type=volume here"),
+        (("--memory",), "'box' is no size"),
         (("-l", "=x"), "must look like KEY=VALUE"),
         (("--snapshotter", "zfs"), "zfs"),
         (("--runtime", "io.containerd.nothing.v1"), "not installed"),
@@ -158,6 +162,11 @@ def test_place_person_and_name(sh):
         "/tmp", "1000", "1001", "here"]  # fmt: skip
     assert sh("id -u; id -g", "-u", "12:34").lines == ["12", "34"]
     assert sh("pwd", "-w", "/made/for/me").text == "/made/for/me\n"
+
+
+def test_a_long_name_is_cut_for_the_host_name(boxship):
+    long = "n" * 63 + "-" + "n" * 12
+    assert boxship("run", "--rm", "--name", long, "box", "hostname").text == "n" * 63 + "\n"
 
 
 def test_read_only(sh):
@@ -258,7 +267,15 @@ def test_runtimes_by_name(boxship):
 
 
 def test_usage_errors_do_not_look_like_containers(boxship):
-    for words in (("run",), ("run", "--bogus", "box"), ("run", "--memory", "x", "box"), ("exec",), ("exec", "x")):
+    for words in (
+        ("run",),
+        ("run", "--bogus", "box"),
+        ("run", "--memory", "x", "box"),
+        ("exec",),
+        ("exec", "x"),
+        ("run", "-e"),
+        ("exec", "-u"),
+    ):
         said = boxship(*words, code=125)
         assert f"`boxship {words[0]} --help`" in said.errors
 

@@ -97,8 +97,8 @@ class Containers:
         from boxship.core import chains, specs
 
         matcher = wishes.matcher(options.get("platform"))
+        id = wishes.name(options.get("name") or os.urandom(6).hex())
         found, config = self._image(image, matcher, options)
-        id = options.get("name") or os.urandom(6).hex()
         namespace = self._session.caller.namespace
         user = options.get("user") or config.user
         place = (chains.chain_id(config.diff_ids), user)
