@@ -41,9 +41,9 @@ def write(folder: str, resources: Mapping[str, Any]) -> None:
         try:
             cgroupfiles.write(os.path.join(folder, file), value)
         except FileNotFoundError:
-            if file == "memory.swap.max":  # a kernel without swap accounting
-                continue
-            raise
+            # kernels without swap accounting, and before Linux 5.7
+            if file != "memory.swap.max" and not file.endswith(".rsvd.max"):
+                raise
 
 
 def settings(resources: Mapping[str, Any], *, has_bfq: bool = False) -> Iterator[Setting]:
@@ -59,6 +59,8 @@ def settings(resources: Mapping[str, Any], *, has_bfq: bool = False) -> Iterator
     yield from _io(resources.get("blockIO") or {}, has_bfq=has_bfq)
     for page in resources.get("hugepageLimits") or ():
         yield f"hugetlb.{page['pageSize']}.max", str(page["limit"])
+        # at reservation a program is told, at use it would be killed
+        yield f"hugetlb.{page['pageSize']}.rsvd.max", str(page["limit"])
     for device, limits in (resources.get("rdma") or {}).items():
         yield "rdma.max", cgroups1.rdma(device, limits)
     for file, value in (resources.get("unified") or {}).items():

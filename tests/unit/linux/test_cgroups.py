@@ -106,6 +106,17 @@ def test_settings_of_version_2() -> None:
     ]
 
 
+def test_huge_pages_are_limited_when_reserved_and_when_used() -> None:
+    found = list(cgroups2.settings({"hugepageLimits": [{"pageSize": "2MB", "limit": 9}]}))
+    assert found == [("hugetlb.2MB.max", "9"), ("hugetlb.2MB.rsvd.max", "9")]
+
+
+def test_what_an_old_kernel_has_not_is_passed_over(unified: pathlib.Path) -> None:
+    limits = {"hugepageLimits": [{"pageSize": "2MB", "limit": 9}]}
+    cgroups.find({"": str(unified)}).apply(limits, devices=False)
+    assert (unified / "hugetlb.2MB.max").read_text().startswith("9")
+
+
 def test_weights_are_bfqs_where_that_is() -> None:
     block = {"weight": 100, "weightDevice": [{"major": 8, "minor": 0, "weight": 200}]}
     found = list(cgroups2.settings({"blockIO": block}, has_bfq=True))
