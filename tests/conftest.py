@@ -1,8 +1,12 @@
 """What every test is subject to."""
 
 import os
+import signal
 
 import pytest
+
+# Whoever starts us in the background may have it ignored, and what we start would ignore it as well.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):

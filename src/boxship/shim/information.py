@@ -5,7 +5,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
 from typing import Any
 
 from boxship.api import any_pb2, runc_options_pb2, types_pb2
@@ -61,6 +60,8 @@ def _features(binary: str) -> bytes:
             showing.features(nothing)
         return document.getvalue().encode()
     command = [binary, "features"]
+    import subprocess  # only here: a running shim has no use for it
+
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False)
     try:
         json.loads(done.stdout)

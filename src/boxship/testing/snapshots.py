@@ -4,9 +4,11 @@ The suite mounts what it is given, so it needs root (or a user namespace in whic
 """
 
 import contextlib
+import errno
 import itertools
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from boxship.linux import mounts as kernel
 from boxship.terms import errors
 
 _numbers = itertools.count()
+_ATTEMPTS, _PAUSE = 100, 0.01
 
 
 @contextlib.contextmanager
@@ -32,8 +35,21 @@ def mounted(items: Sequence[values.Mount], where: Path) -> Iterator[Path]:
     try:
         yield target
     finally:
-        kernel.umount_all(str(target))
+        _unmount(target)
         target.rmdir()
+
+
+def _unmount(target: Path) -> None:
+    """A process that is being born elsewhere may hold what we had open, until it executes its program."""
+    for attempt in itertools.count():
+        try:
+            kernel.umount_all(str(target))
+        except OSError as error:
+            if error.errno != errno.EBUSY or attempt == _ATTEMPTS:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 class SnapshotterSuite:
