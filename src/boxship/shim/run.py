@@ -7,13 +7,17 @@ import json
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
 from boxship.linux import bare, processes
 from boxship.shim import endpoint, events, journal, loop, making, reaping, service, sleeper, warming
 
-REST_SECONDS = 0.3  # without work, after which the worker goes
+REST_SECONDS, LONGEST_REST = 0.3, 20.0  # without work, after which the worker goes
+SHORT_NIGHT = 5.0
+"""Seconds. After a shorter night the next worker rests twice as long before it goes: a container that writes each
+second, or is asked each second, keeps its worker, since making one costs some milliseconds."""
 _REFUSED, _SIGPIPE = (int(signal.SIGTERM), int(signal.SIGINT)), int(signal.SIGPIPE)
 FLUSH_SECONDS = 3.0  # for the last events, when it is told to go
 
@@ -107,17 +111,20 @@ class Worker:
         )
         self._tasks = service.Tasks(maker, self._publisher, pid=shim, leave=self._leave)
         self._endpoint = endpoint.Endpoint(self._loop, socket.socket(fileno=listener), self._tasks.services())
+        self._rest: float = arguments.get("rest", REST_SECONDS)
         self._leaving = False
         self._good_night = b""
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on where the last worker stopped."""
+        if time.monotonic() - state["slept"] < SHORT_NIGHT:
+            self._rest = min(state["rest"] * 2, LONGEST_REST)
         self._tasks.restore(state["tasks"])
         self._endpoint.restore(state["connections"])
 
     def run(self, reports: _socket.socket) -> int:
         """Until there has been nothing to do for a while (sleeper.ASLEEP), or the shim is told to shut down (0)."""
-        self._loop.run(rest=self._arguments.get("rest", REST_SECONDS), rested=self._rested)
+        self._loop.run(rest=self._rest, rested=self._rested)
         self._publisher.close()
         if not self._good_night:
             return 0
@@ -131,6 +138,8 @@ class Worker:
         state = {
             "arguments": self._arguments,
             "listener": self._listener,
+            "slept": time.monotonic(),
+            "rest": self._rest,
             "tasks": self._tasks.state(),
             "connections": self._endpoint.state(),
         }

@@ -60,6 +60,22 @@ def test_nights_leave_no_descriptor(bench):
     assert bench.tasks.end(waiting).exit_status == 137
 
 
+def test_a_worker_that_is_woken_again_and_again_stays_longer(zygote, folder, listener):
+    bench = benches.Bench(zygote, folder, listener).start(rest=0.05)
+    bench.create("c", ["sleep", "100"])
+    bench.tasks("Start", id="c")
+    rests = []
+    for _ in range(4):
+        asleep(bench)
+        bench.tasks("State", id="c")
+        woken = time.monotonic()
+        asleep(bench)
+        rests.append(time.monotonic() - woken)
+    # never shorter than what was meant; how much longer is the machine's affair
+    assert [rest >= 0.09 * 2**number for number, rest in enumerate(rests)] == [True] * 4
+    bench.close()
+
+
 def test_an_end_in_the_night_is_told_with_its_time(bench):
     bench.create("c", ["sh", "-c", "read x; exit 7"], stdin=bench.fifo("in"))
     bench.tasks("Start", id="c")
