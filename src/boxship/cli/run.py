@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from boxship.cli import attached, failures, offers, progress, reaper, terminals, values
+from boxship.cli import attached, failures, offers, progress, terminals, values
 from boxship.cli.session import Session
 from boxship.terms import errors
 
@@ -101,6 +101,8 @@ def _run(
         with _undone(container):
             container.start(detach=True).close()
         if remove:
+            from boxship.cli import reaper
+
             reaper.start(session, container.id)
         around.print(container.id)
         return 0

@@ -1,16 +1,20 @@
 """Images by the names that people give them."""
 
-from collections.abc import Sequence
-from typing import BinaryIO
+from __future__ import annotations
 
-from boxship.client import async_sessions, registries, transfers, wishes
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, BinaryIO
+
+from boxship.client import async_sessions, wishes
 from boxship.client._async import facts, graphs
 from boxship.core import images
-from boxship.plugins.transfer import progress as transfer
 from boxship.proxies._async import content as content_proxy
 from boxship.proxies._async import images as images_proxy
 from boxship.terms import errors, oci, platforms, references
 from boxship.terms.platforms import Matcher  # by name: a method here is called `platforms`
+
+if TYPE_CHECKING:
+    from boxship.plugins.transfer import progress as transfer
 
 Platforms = Sequence[platforms.Platform]
 Platform = str | platforms.Platform | None
@@ -63,6 +67,8 @@ class AsyncImages:
             InvalidArgument: the reference breaks the grammar.
             NotFound, PermissionDenied, Unauthenticated, Unavailable: as the registry said.
         """
+        from boxship.client import registries, transfers
+
         wanted = wishes.matcher(platform)
         access = registries.Access(
             plain_http=plain_http, insecure=insecure, username=username, password=password, hosts_dir=hosts_dir
@@ -101,6 +107,8 @@ class AsyncImages:
 
         With a platform only that part of it: of an index the manifest. Raises NotFound, and what the registry says.
         """
+        from boxship.client import registries, transfers
+
         image = await self.get(local or reference)
         target = image.target if platform is None else await self._part(image, wishes.matcher(platform))
         access = registries.Access(
@@ -162,6 +170,8 @@ class AsyncImages:
         `base_name` names those of which the archive knows a tag only; an image without any name gets
         `import@DIGEST`.
         """
+        from boxship.client import transfers
+
         wanted = wishes.matcher(platform)
         place = await self._snapshotter(snapshotter) if unpack else ""
         return await self._session.work(
@@ -181,6 +191,8 @@ class AsyncImages:
         self, names: Sequence[str], file: BinaryIO, *, platform: Platform = None, all_platforms: bool = False
     ) -> None:
         """Write images into an archive that `load`, `docker load` and `ctr images import` read."""
+        from boxship.client import transfers
+
         found = [await self.get(name) for name in names]
         matcher = platforms.EVERYTHING if all_platforms else wishes.matcher(platform)
         for image in found if platform is not None and not all_platforms else ():
@@ -194,6 +206,8 @@ class AsyncImages:
 
     async def unpack_for(self, image: images.Image, matcher: Matcher, snapshotter: str) -> str:
         """The same for an image at hand."""
+        from boxship.client import transfers
+
         return await self._session.work(
             None, lambda caller, _: transfers.unpack_image(caller, image, wanted=matcher, snapshotter=snapshotter)
         )
@@ -223,11 +237,15 @@ class AsyncImages:
 
     async def size(self, name: str) -> int:
         """Bytes of all blobs of the image that are here, as fetched."""
+        from boxship.client import transfers
+
         image = await self.get(name)
         return await self._session.work(None, lambda caller, _: transfers.size(caller, image.target))
 
     async def platforms(self, name: str) -> Platforms:
         """The platforms for which the image is wholly here."""
+        from boxship.client import transfers
+
         image = await self.get(name)
         return await self._session.work(None, lambda caller, _: transfers.complete(caller, image.target))
 

@@ -1,6 +1,6 @@
 """containerd.services.leases.v1.Leases"""
 
-import secrets
+import os
 from collections.abc import Sequence
 
 from boxship.api import leases_pb2 as pb
@@ -19,7 +19,7 @@ class LeasesProxy:
 
     async def create(self, id: str = "", labels: Labels | None = None) -> leases.Lease:
         # An older containerd does not make up ids.
-        request = pb.CreateRequest(id=id or secrets.token_hex(16), labels=labels or {})
+        request = pb.CreateRequest(id=id or os.urandom(16).hex(), labels=labels or {})
         return wire.value((await self._caller.call(_METHODS["Create"], request)).lease)
 
     async def delete(self, id: str, *, synchronous: bool = False) -> None:
