@@ -39,6 +39,7 @@ def _row(record: containers.Container) -> output.Row:
 
 
 @command.command("info")
+@output.json_option
 @click.option("--spec", is_flag=True, help="Only the runtime spec.")
 @click.argument("id")
 @click.pass_obj

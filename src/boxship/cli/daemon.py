@@ -6,7 +6,7 @@ import time
 
 import click
 
-from boxship.cli import groups, starter, world
+from boxship.cli import groups, output, starter, world
 from boxship.cli.session import Session
 from boxship.terms import errors
 
@@ -60,10 +60,15 @@ def stop(session: Session) -> None:
 
 
 @command.command("status")
+@output.format_option
 @click.pass_obj
-def status(session: Session) -> int:
+def status(session: Session, style: str) -> int:
     """Say whether the daemon runs; exit code 0 if so, 3 if not."""
     address = session.address.removeprefix("unix://")
+    if style == "json":
+        pid = starter.listener(address)
+        output.show_json(session.around, {"socket": address, "running": pid is not None, "pid": pid or None})
+        return 0 if pid is not None else 3
     if starter.listens(address):
         session.around.print(f"a daemon listens on {address}")
         return 0

@@ -12,6 +12,7 @@ from boxship.terms import errors
 
 @click.command("inspect")
 @click.argument("names", metavar="CONTAINER|IMAGE...", nargs=-1, required=True, shell_complete=offers.both)
+@output.json_option
 @click.pass_obj
 def command(session: Session, names: tuple[str, ...]) -> int:
     """Show all about containers or images, as JSON."""

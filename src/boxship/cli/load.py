@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from boxship.cli import failures
+from boxship.cli import failures, output
 from boxship.cli.session import Session
 from boxship.terms import errors
 
@@ -17,8 +17,11 @@ from boxship.terms import errors
 @click.option("--base-name", default="", help="Name for images of which the archive knows a tag only.")
 @click.option("--platform", metavar="OS/ARCH[/VARIANT]", help="Only this platform.")
 @click.option("--no-unpack", is_flag=True, help="Leave the layers packed.")
+@output.format_option
 @click.pass_obj
-def command(session: Session, path: str | None, base_name: str, platform: str | None, no_unpack: bool) -> int:
+def command(
+    session: Session, path: str | None, base_name: str, platform: str | None, no_unpack: bool, style: str
+) -> int:
     """Read images from an OCI or Docker archive, packed or not."""
     source: Any = open(path, "rb") if path else contextlib.nullcontext(session.around.input)  # noqa: SIM115 - closed by with
     try:
@@ -28,6 +31,6 @@ def command(session: Session, path: str | None, base_name: str, platform: str | 
             )
     except errors.InvalidArgument as exc:
         return failures.tell(exc, session.around, debug=session.debug, about=path or "standard input")
-    for image in found:
-        session.around.print(image.name)
+    rows = [{"name": image.name, "digest": image.target.digest} for image in found]
+    output.show_names(session.around, [image.name for image in found], rows, style)
     return 0

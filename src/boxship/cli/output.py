@@ -23,6 +23,22 @@ def format_option(command: Any) -> Any:
     )(command)
 
 
+def json_option(command: Any) -> Any:
+    """The option `--format json` of commands that print JSON anyhow, for those who write it everywhere."""
+    return click.option(
+        "--format", "style", type=click.Choice(["json"]), default="json", hidden=True, expose_value=False
+    )(command)
+
+
+def show_names(around: world.World, names: Sequence[str], rows: Sequence[Row], style: str) -> None:
+    """Print what was made: a line each, or with JSON all about it."""
+    if style == "json":
+        show_json(around, rows)
+        return
+    for name in names:
+        around.print(name)
+
+
 def show(around: world.World, rows: Iterable[Row], columns: Mapping[str, str], style: str) -> None:
     """Print rows.
 

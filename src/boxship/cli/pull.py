@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from boxship.cli import progress, registry_options
+from boxship.cli import output, progress, registry_options
 from boxship.cli.session import Session
 
 
@@ -13,10 +13,18 @@ from boxship.cli.session import Session
 @click.option("--no-unpack", is_flag=True, help="Leave the layers packed.")
 @click.option("--snapshotter", default="", help="Where to unpack.")
 @registry_options.registry_options
+@output.format_option
 @click.argument("reference")
 @click.pass_obj
 def command(
-    session: Session, /, reference: str, all_platforms: bool, no_unpack: bool, snapshotter: str, **options: Any
+    session: Session,
+    /,
+    reference: str,
+    all_platforms: bool,
+    no_unpack: bool,
+    snapshotter: str,
+    style: str,
+    **options: Any,
 ) -> None:
     """Fetch an image from a registry. A pull that failed goes on where it stopped."""
     with progress.Display(session.around) as display:
@@ -28,4 +36,5 @@ def command(
             progress=display.report,
             **registry_options.arguments(**options),
         )
-    session.around.print(f"{image.name} {image.target.digest}")
+    row = {"name": image.name, "digest": image.target.digest}
+    output.show_names(session.around, [f"{image.name} {image.target.digest}"], [row], style)

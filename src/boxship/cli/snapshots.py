@@ -38,6 +38,7 @@ def _row(info: snapshots.Info, *, plain: bool) -> output.Row:
 
 @command.command("info")
 @_OF
+@output.json_option
 @click.argument("key")
 @click.pass_obj
 def info(session: Session, snapshotter: str, key: str) -> None:

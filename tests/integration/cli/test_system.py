@@ -33,6 +33,25 @@ def test_info(boxship, engine):
     assert re.search(r"^memory: +[\d.]+ [GT]iB$", said.text, re.MULTILINE)
 
 
+def test_json_everywhere(boxship, remote, reference, running, engine):
+    """Whatever prints a result prints it as JSON when asked."""
+    for words in (
+        ("ps",), ("images",), ("inspect", running), ("stats", "--no-stream"), ("info",), ("version",), ("pull", reference),
+        ("push", reference), ("content", "ls"), ("content", "active"), ("snapshots", "ls"), ("snapshots", "usage"),
+        ("snapshots", "info", running), ("containers", "ls"), ("containers", "info", running), ("tasks", "ls"),
+        ("tasks", "ps", running), ("leases", "ls"), ("namespaces", "ls"), ("plugins", "ls"), ("daemon", "status"),
+    ):  # fmt: skip
+        assert isinstance(boxship(*words, "--format", "json").json, list | dict)
+    archive = boxship("save", "box").raw
+    (told,) = boxship("-n", "json", "load", "--format", "json", stdin=archive).json
+    assert told["name"] == "docker.io/library/box:latest"
+    assert boxship("daemon", "status", "--format", "json").json["pid"] == engine.pid
+    boxship("kill", "-s", "USR1", running)
+    (told,) = boxship("wait", "--format", "json", running).json
+    assert (told["name"], told["exit_status"]) == (running, 3)
+    assert told["exited"].endswith("Z")
+
+
 def test_events(boxship, name):
     with boxship.start("events", "--format", "json", "namespace==cli-tests", stdout=-1, stderr=-1) as watching:
 
