@@ -31,7 +31,7 @@ def run(session: Session, arguments: tuple[str, ...]) -> int:
 @click.pass_obj
 def start(session: Session, log: str) -> None:
     """Start the daemon in the background."""
-    address = session.address.removeprefix("unix://")
+    address = _socket(session)
     if starter.listens(address):
         session.around.print(f"a daemon listens on {address} already")
         return
@@ -43,7 +43,7 @@ def start(session: Session, log: str) -> None:
 @click.pass_obj
 def stop(session: Session) -> None:
     """Stop the daemon, and wait until it is gone."""
-    address = session.address.removeprefix("unix://")
+    address = _socket(session)
     if not starter.listens(address):
         session.around.print(f"no daemon listens on {address}")
         return
@@ -64,7 +64,7 @@ def stop(session: Session) -> None:
 @click.pass_obj
 def status(session: Session, style: str) -> int:
     """Say whether the daemon runs; exit code 0 if so, 3 if not."""
-    address = session.address.removeprefix("unix://")
+    address = _socket(session)
     if style == "json":
         pid = starter.listener(address)
         output.show_json(session.around, {"socket": address, "running": pid is not None, "pid": pid or None})
@@ -75,6 +75,16 @@ def status(session: Session, style: str) -> int:
     hint = "" if address == world.DEFAULT_ADDRESS else "; is the address right?"
     session.around.print(f"no daemon listens on {address}{hint}")
     return 3
+
+
+def _socket(session: Session) -> str:
+    """Raises InvalidArgument for an address on another machine."""
+    address = session.address.removeprefix("unix://")
+    if "://" in address:
+        raise errors.InvalidArgument(
+            f"{address} is no socket of this machine: start and stop that daemon where it runs"
+        )
+    return os.path.abspath(address)
 
 
 def _lives(pid: int) -> bool:

@@ -40,6 +40,9 @@ def tell(exc: Exception, around: world.World, *, debug: bool = False, about: str
         import traceback
 
         around.say("".join(traceback.format_exception(exc)).rstrip())
+    if isinstance(exc, UnicodeEncodeError):
+        around.say(f"boxship: {exc.object!a:.200}: a name must be text, in UTF-8")
+        return 1
     if not isinstance(exc, (errors.Error, OSError)):
         around.say(f"boxship: a fault of boxship itself: {type(exc).__name__}: {exc}")
         around.say("Please report it, with what `boxship --debug` prints for the same command.")

@@ -1,5 +1,6 @@
 """What a command knows of its caller: streams, environment, terminal. Only `World.real` looks at the process."""
 
+import io
 import os
 import sys
 from collections.abc import Mapping
@@ -20,7 +21,13 @@ class World:
 
     @classmethod
     def real(cls) -> "World":
-        """This process's own; a stream that the caller has closed is one that is empty, or goes nowhere."""
+        """This process's own; a stream that the caller has closed is one that is empty, or goes nowhere.
+
+        Characters that the caller's locale does not have become question marks.
+        """
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")
         return cls(
             stdin=sys.stdin or open(os.devnull, encoding="utf-8"),
             stdout=sys.stdout or open(os.devnull, "w", encoding="utf-8"),
@@ -66,8 +73,21 @@ class World:
 
     def say(self, text: str) -> None:
         """A remark for a person: on the error stream, so that it never mixes with output."""
-        self.stderr.write(f"{text}\n")
+        end = "\r\n" if self._raw else "\n"
+        self.stderr.write(text.replace("\n", end) + end)
         self.stderr.flush()
+
+    @property
+    def _raw(self) -> bool:
+        """Whether a container has the terminal: then the end of a line does not begin the next one."""
+        if not self.stderr.isatty():
+            return False
+        import termios
+
+        try:
+            return not termios.tcgetattr(self.stderr.fileno())[1] & termios.OPOST
+        except (OSError, termios.error):
+            return False
 
     def print(self, text: str) -> None:
         self.stdout.write(f"{text}\n")

@@ -160,6 +160,7 @@ def test_another_address_is_not_started(boxship):
     assert "boxship daemon start" in said.errors
     assert len(said.errors.splitlines()) == 1
     assert "Connection refused" in boxship("-a", "tcp://127.0.0.1:1", "ps", code=1).errors
+    assert "where it runs" in boxship("-a", "tcp://127.0.0.1:1", "daemon", "start", code=1).errors
     assert "it must look like /path" in boxship("-a", "tcp://nonsense", "ps", code=1).errors
 
 

@@ -72,6 +72,17 @@ def test_output_on_a_full_disk_is_told(boxship):
     assert shell(boxship, "boxship images >/dev/full", code=1) == ""
 
 
+def test_bytes_and_letters_of_every_kind(boxship, name):
+    said = boxship.process("run", "--rm", "-e", b"A=\xff", "box", "sh", "-c", 'printf "$A\\n$1"', "sh", b"\xfe\xc3\xbc")
+    assert said.raw == b"\xff\n\xfe\xc3\xbc"
+    ascii_only = {"PYTHONIOENCODING": "ascii"}
+    boxship.process(
+        "run", "-d", "--name", name, "-l", "x=\u00fc", "box", "sh", "-c", "sleep 60 # \u00fc", environment=ascii_only
+    )
+    assert "sleep 60 # ?" in boxship.process("ps", environment=ascii_only).text
+    assert "must be text, in UTF-8" in boxship.process("inspect", b"\xff", code=1).errors
+
+
 def test_signals_reach_the_container(boxship, name):
     line = "trap 'echo got it; exit 7' TERM; echo ready; while true; do sleep 0.02; done"
     with boxship.start("run", "--name", name, "box", "sh", "-c", line, stdout=-1) as started:

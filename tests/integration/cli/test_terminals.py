@@ -145,6 +145,17 @@ def test_exec_with_a_terminal(terminal, running):
     assert at.end()[1] == 4
 
 
+def test_remarks_begin_their_lines_while_a_container_has_the_terminal(terminal, engine, name):
+    at = terminal("run", "-it", "--rm", "--name", name, "box", "sh", "-c", "echo go; read x; exit 6")
+    at.until("go\r\n")
+    engines.until(lambda: not at.settings()[3] & termios.ECHO, "raw keys")
+    engine.kill()
+    at.until("the daemon has gone away[^\r\n]*\r\n")
+    engine.start()
+    at.type("\n")
+    assert at.end()[1] == 6
+
+
 def test_interrupting_what_has_no_terminal(terminal, name):
     line = "trap 'exit 9' INT; echo go; while true; do sleep 0.02; done"
     at = terminal("run", "--rm", "--name", name, "box", "sh", "-c", line)
