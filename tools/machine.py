@@ -13,6 +13,7 @@ import io
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -141,8 +142,9 @@ def _end(console: Path) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    own, _, command = _split(arguments)
-    parser = argparse.ArgumentParser(prog="./dev machine", description=__doc__, add_help=False)
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # as an interrupt: QEMU goes with us
+    own, command = _split(arguments)
+    parser = argparse.ArgumentParser(prog="./dev machine", description=__doc__)
     parser.add_argument("--limit", type=float, default=LIMIT)
     options, tests = parser.parse_known_args(own)
     try:
@@ -153,10 +155,10 @@ def main(arguments: Sequence[str]) -> int:
     return boot(made, script(tests, command), options.limit)
 
 
-def _split(arguments: Sequence[str]) -> tuple[list[str], bool, list[str]]:
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Before and behind `--`."""
     at = arguments.index("--") if "--" in arguments else len(arguments)
-    return list(arguments[:at]), at < len(arguments), list(arguments[at + 1 :])
+    return list(arguments[:at]), list(arguments[at + 1 :])
 
 
 if __name__ == "__main__":
