@@ -61,7 +61,8 @@ class Surface:
 
     def command(self, call: Call) -> tuple[tuple[str, ...], list[str]]:
         """The sub-command that is called, () when it is none, and the words behind it."""
-        words, path = list(call.words), ()
+        words = list(call.words)
+        path: tuple[str, ...] = ()
         while words:
             word = words.pop(0)
             if word.startswith("-"):
@@ -92,9 +93,9 @@ def read(ctr: str) -> Surface:
     found: list[tuple[str, ...]] = []
     wanted = [names for names in _commands(_help(ctr)) if names[0] in GROUPS]
     for names in wanted:
-        commands |= {(name,): (names[0],) for name in names}
+        commands.update({(name,): (names[0],) for name in names})
         found.append((names[0],))
-    spellings = {(names[0],): names for names in wanted}
+    spellings: dict[tuple[str, ...], tuple[str, ...]] = {(names[0],): names for names in wanted}
     for _ in range(2):
         with concurrent.futures.ThreadPoolExecutor(4) as hands:
             texts = list(hands.map(lambda path: _help(ctr, *path), found))
