@@ -45,7 +45,7 @@ def command(
     around = session.around
 
     def start(taken: attached.Outputs | None) -> processes.Process:
-        return session.client.containers.get(container).spawn(
+        return session.container(container).spawn(
             arguments,
             env=values.environment(env, env_file, around.environment),
             cwd=workdir,

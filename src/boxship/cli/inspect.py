@@ -35,7 +35,7 @@ def _find(session: Session, name: str) -> dict[str, Any]:
 
 
 def _container(session: Session, name: str) -> dict[str, Any]:
-    container = session.client.containers.get(name)
+    container = session.container(name)
     record, state = container.record, container.status()
     return {
         "kind": "container",

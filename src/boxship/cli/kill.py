@@ -15,9 +15,7 @@ def command(session: Session, signal: str, everyone: bool, names: tuple[str, ...
     """Send containers a signal."""
 
     def kill(name: str) -> None:
-        session.client.containers.get(name).kill(
-            int(signal) if signal.isascii() and signal.isdigit() else signal, all=everyone
-        )
+        session.container(name).kill(int(signal) if signal.isascii() and signal.isdigit() else signal, all=everyone)
         session.around.print(name)
 
     return groups.each(names, kill, session)

@@ -15,7 +15,7 @@ from boxship.cli.session import Session
 @click.pass_obj
 def command(session: Session, follow: bool, tail: int | None, container: str) -> None:
     """Show what a detached container has written."""
-    found = session.client.containers.get(container)
+    found = session.container(container)
     with terminals.leaving(session.around) if follow else contextlib.nullcontext():
         for piece in found.logs(follow=follow, tail=tail):
             session.around.output(piece)

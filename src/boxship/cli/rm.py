@@ -14,7 +14,7 @@ def command(session: Session, force: bool, names: tuple[str, ...]) -> int:
     """Remove containers, with their files and logs."""
 
     def remove(name: str) -> None:
-        session.client.containers.get(name).remove(force=force)
+        session.container(name).remove(force=force)
         session.around.print(name)
 
     return groups.each(names, remove, session)

@@ -1,6 +1,7 @@
 """One call of the command: the caller's world, which daemon and namespace are meant, and the client once it is needed."""
 
 import os
+import re
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -9,6 +10,7 @@ from boxship.cli import world
 
 if TYPE_CHECKING:
     from boxship.client._sync import client as clients
+    from boxship.client._sync import container as containers
     from boxship.proxies._sync import tasks as tasks_proxy
 
 T = TypeVar("T")
@@ -16,6 +18,8 @@ T = TypeVar("T")
 _PATIENCE = 60.0
 """Seconds for a daemon to come back."""
 _PAUSE = 0.05
+_DIGITS = re.compile(r"[0-9a-f]{3,11}", re.ASCII)
+_MADE_UP = re.compile(r"[0-9a-f]{12}", re.ASCII)
 _LOG = "/var/log/boxship/boxshipd.log"
 
 
@@ -46,6 +50,25 @@ class Session:
         if self._client is None:
             self._client = self._connect()
         return self._client
+
+    def container(self, name: str) -> "containers.Container":
+        """A container by its name, or by the first digits of one that was made up. Raises NotFound; InvalidArgument."""
+        from boxship.terms import errors
+
+        try:
+            return self.client.containers.get(name)
+        except errors.NotFound:
+            if not _DIGITS.fullmatch(name):
+                raise
+            found = [
+                each for each in self.client.containers.list(filters=[f'id~="^{name}"']) if _MADE_UP.fullmatch(each.id)
+            ]
+            if len(found) > 1:
+                several = ", ".join(each.id for each in found)
+                raise errors.InvalidArgument(f"{name} may be any of {several}: write more of it") from None
+            if not found:
+                raise
+            return found[0]
 
     def patiently(self, ask: "Callable[[clients.Client], T]") -> T:
         """An answer that may take long, such as the end of a container, through restarts of the daemon.

@@ -24,7 +24,7 @@ def command(session: Session, attach: bool, interactive: bool, names: tuple[str,
 def _attached(session: Session, name: str, *, interactive: bool) -> int:
     around = session.around
     try:
-        container = session.client.containers.get(name)
+        container = session.container(name)
         terminal = bool(container.spec()["process"].get("terminal"))
         stdin = terminals.keys(around, terminal=terminal) if interactive else None
         return attached.run(
@@ -38,5 +38,5 @@ def _attached(session: Session, name: str, *, interactive: bool) -> int:
 
 
 def _start(session: Session, name: str) -> None:
-    session.client.containers.get(name).start(detach=True).close()
+    session.container(name).start(detach=True).close()
     session.around.print(name)

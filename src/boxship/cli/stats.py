@@ -44,7 +44,7 @@ def command(session: Session, no_stream: bool, style: str, names: tuple[str, ...
 
 
 def _sample(session: Session, names: tuple[str, ...]) -> dict[str, metrics.Stats]:
-    chosen = [session.client.containers.get(name) for name in names] or session.client.containers.list(all=False)
+    chosen = [session.container(name) for name in names] or session.client.containers.list(all=False)
     found = {}
     for container in chosen:
         try:

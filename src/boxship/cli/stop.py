@@ -22,7 +22,7 @@ def command(session: Session, seconds: float, names: tuple[str, ...]) -> int:
     """Stop containers: first with the image's stop signal, then by force."""
 
     def stop(name: str) -> None:
-        session.client.containers.get(name).stop(seconds)
+        session.container(name).stop(seconds)
         session.around.print(name)
 
     return groups.each(names, stop, session)

@@ -67,6 +67,26 @@ def test_ps_filters(boxship, running):
     assert "filters: parse error" in boxship("ps", "-f", "what is this", code=1).errors
 
 
+def test_made_up_names_may_be_shortened(boxship):
+    (id,) = boxship("run", "-d", "box", "sleep", "60").lines
+    try:
+        assert boxship("exec", id[:5], "echo", "found").text == "found\n"
+        assert boxship("inspect", id[:4]).json[0]["id"] == id
+        assert boxship("kill", id[:6]).text == f"{id[:6]}\n"
+        assert boxship("wait", id[:11]).text == "137\n"
+        assert "not found" in boxship("rm", id[:2], code=1).errors
+        assert "not found" in boxship("rm", "fff" if id[:3] != "fff" else "eee", code=1).errors
+    finally:
+        boxship("rm", "-f", id[:8])
+    assert id not in boxship("ps", "-aq").lines
+
+
+def test_given_names_may_not(boxship, name):
+    boxship("run", "-d", "--name", f"abcdef{name}", "box", "true")
+    assert "not found" in boxship("rm", "-f", "abcdef", code=1).errors
+    boxship("rm", "-f", f"abcdef{name}")
+
+
 # exec
 
 

@@ -94,6 +94,16 @@ def test_images(boxship, reference):
     assert {reference, "docker.io/library/box:latest"} <= set(boxship("images", "-q").lines)
 
 
+def test_images_by_their_digest(boxship):
+    digits = boxship("images", "box").lines[1].split()[1]
+    assert boxship("run", "--rm", "--pull", "never", digits, "echo", "found").text == "found\n"
+    whole = boxship("images", "--format", "json", "box").json[0]["digest"]
+    boxship("tag", whole, "by-digest")
+    assert boxship("inspect", "by-digest").json[0]["target"]["digest"] == whole
+    boxship("rmi", "by-digest")
+    assert "not found" in boxship("rmi", "0" * 12, code=1).errors
+
+
 def test_tag_and_remove(boxship, reference):
     assert boxship("tag", reference, "other").text == "docker.io/library/other:latest\n"
     assert boxship("inspect", "other").json[0]["target"] == boxship("inspect", reference).json[0]["target"]

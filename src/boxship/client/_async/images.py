@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 Platforms = Sequence[platforms.Platform]
 Platform = str | platforms.Platform | None
 _REMEMBERED = 64
+_DIGITS = re.compile(r"[0-9a-f]{12,64}", re.ASCII)
 
 
 class AsyncImages:
@@ -121,7 +123,10 @@ class AsyncImages:
         return image
 
     async def get(self, name: str) -> images.Image:
-        """Raises NotFound."""
+        """By its name, whole or as people say it, or by its digest or 12 digits of it, as `images` shows them.
+
+        Raises NotFound; InvalidArgument for digits that several images begin with.
+        """
         try:
             return await self._names.get(name)
         except errors.NotFound:
@@ -131,7 +136,18 @@ class AsyncImages:
         try:
             return await self._names.get(full)
         except errors.NotFound:
+            if found := await self._by_digest(name):
+                return found
             raise errors.NotFound(f"image {name!r} (as {full})") from None
+
+    async def _by_digest(self, text: str) -> images.Image | None:
+        digits = text.removeprefix("sha256:")
+        if not _DIGITS.fullmatch(digits):
+            return None
+        found = await self._names.list([f'target.digest~="^sha256:{digits}"'])
+        if len({each.target.digest for each in found}) > 1:
+            raise errors.InvalidArgument(f"image {text!r}: {len(found)} images begin so; write more of the digest")
+        return found[0] if found else None
 
     async def list(self, filters: Sequence[str] = ()) -> Sequence[images.Image]:
         """Images that match any of the filters, in order of names."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Platforms = Sequence[platforms.Platform]
 Platform = str | platforms.Platform | None
 _REMEMBERED = 64
+_DIGITS = re.compile(r"[0-9a-f]{12,64}", re.ASCII)
 
 
 class Images:
@@ -122,7 +124,10 @@ class Images:
         return image
 
     def get(self, name: str) -> images.Image:
-        """Raises NotFound."""
+        """By its name, whole or as people say it, or by its digest or 12 digits of it, as `images` shows them.
+
+        Raises NotFound; InvalidArgument for digits that several images begin with.
+        """
         try:
             return self._names.get(name)
         except errors.NotFound:
@@ -132,7 +137,18 @@ class Images:
         try:
             return self._names.get(full)
         except errors.NotFound:
+            if found := self._by_digest(name):
+                return found
             raise errors.NotFound(f"image {name!r} (as {full})") from None
+
+    def _by_digest(self, text: str) -> images.Image | None:
+        digits = text.removeprefix("sha256:")
+        if not _DIGITS.fullmatch(digits):
+            return None
+        found = self._names.list([f'target.digest~="^sha256:{digits}"'])
+        if len({each.target.digest for each in found}) > 1:
+            raise errors.InvalidArgument(f"image {text!r}: {len(found)} images begin so; write more of the digest")
+        return found[0] if found else None
 
     def list(self, filters: Sequence[str] = ()) -> Sequence[images.Image]:
         """Images that match any of the filters, in order of names."""
