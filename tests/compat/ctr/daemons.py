@@ -54,11 +54,12 @@ PATIENCE = 20.0
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a person sees of one command."""
+    """What a person sees of one command; `late` when it had to be ended."""
 
     code: int
     output: str
     errors: str
+    late: bool = False
 
 
 class Room:
@@ -176,14 +177,16 @@ class Daemon:
             env=env,
             start_new_session=True,
         )
-        late = ""
+        late = False
+        output: bytes | None
+        errors: bytes | None
         try:
             output, errors = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
-            late = "\n(no end in time)"
+            late = True
             os.killpg(process.pid, signal.SIGKILL)
             output, errors = _rest(process)
-        return Outcome(code=process.returncode, output=_text(output), errors=_text(errors) + late)
+        return Outcome(code=process.returncode, output=_text(output), errors=_text(errors), late=late)
 
 
 def _rest(process: subprocess.Popen[bytes]) -> tuple[bytes | None, bytes | None]:

@@ -29,7 +29,7 @@ def _show(result: session.Result) -> None:
         return
     both = (("the original", result.peer), ("boxship", result.ours))
     for who, outcome in both[: 1 if result.state == "same" else 2]:
-        print(f"  {who}: exit {outcome.code}")
+        print(f"  {who}: exit {outcome.code}{', with no end in time' if outcome.late else ''}")
         for name, text in (("out", outcome.output), ("err", outcome.errors)):
             for line in text.splitlines()[:40]:
                 print(f"    {name}| {line[:400]}")

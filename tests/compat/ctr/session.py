@@ -33,6 +33,8 @@ QUICK = Pace(soon=0.2, later=0.7, step=20)
 PATIENT = Pace(soon=1, later=3, step=40)
 SECONDS = 300.0
 """For all steps of one client."""
+MOST_LATE = 4
+"""Commands that may be ended by us until all is given up."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,10 @@ class Result:
     @property
     def bad(self) -> bool:
         return self.state in {"different", "outdated"}
+
+    @property
+    def late(self) -> bool:
+        return self.ours.late or self.peer.late
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +115,8 @@ def _run(
             if time.monotonic() > deadline:
                 raise TimeoutError(f"after {SECONDS:.0f} s, {step.name} and those behind it are still to be done")
             results.append(both(step))
+            if sum(result.late for result in results) > MOST_LATE:
+                raise TimeoutError(f"too many commands have no end, the last is {step.name}")
             ours.check()
             peer.check()
         return results[len(before) :], peer.calls()
@@ -148,7 +156,7 @@ def _at(daemon: daemons.Daemon, step: steps.Step, names: dict[str, str], pace: P
     def seen(text: str) -> str:
         return "" if step.only_code else masks.hide(text, step, home=str(daemon.home), namespace=daemon.namespace)
 
-    return daemons.Outcome(code=found.code, output=seen(found.output), errors=seen(found.errors))
+    return dataclasses.replace(found, output=seen(found.output), errors=seen(found.errors))
 
 
 def missing(client: str) -> list[str]:
