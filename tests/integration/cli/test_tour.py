@@ -39,12 +39,16 @@ def server():
 
 @pytest.fixture
 def everyday():
-    """A start of a script in which `alpine` and `nginx` can be pulled."""
+    """A start of a script in which `alpine` and `nginx` can be pulled.
+
+    In a namespace of its own: control groups are the machine's, and somebody's `web` may run on it.
+    """
     with registry.Registry() as remote:
         env = {"Env": ["PATH=/bin"]}
         remote.push_image("library/alpine", "latest", [pictures.layer()], {"Cmd": ["sh"], **env})
         remote.push_image("library/nginx", "latest", [pictures.layer(), server()], {"Cmd": ["nginx"], **env})
         yield f"""
+            export BOXSHIP_NAMESPACE=boxship-tour CONTAINERD_NAMESPACE=boxship-tour
             mkdir -p /etc/containerd
             mount -t tmpfs private /etc/containerd
             mkdir -p /etc/containerd/certs.d/docker.io
@@ -56,7 +60,7 @@ def test_the_first_tour(private, everyday):
     tour = blocks("A first tour")[0]
     lines = [line.partition("  #")[0].strip() for line in tour.splitlines()]
     assert len(lines) > 5
-    script = "cd $(mktemp -d); echo bytes > layer; decrypt() { cat; }\n"
+    script = "cd /run; echo bytes > layer; decrypt() { cat; }\n"
     for line in lines:
         command = f"timeout 2 env BASH_ENV= {line}" if "-f" in line.split() else line
         script += f"echo '$ {line}'; ( {command.replace('env BASH_ENV= boxship', '$PYTHON -m boxship.cli.main')} ) </dev/null; echo \"-> $?\"\n"
@@ -75,6 +79,7 @@ def test_the_first_tour(private, everyday):
 
 def test_the_ten_lines(private, everyday):
     (program,) = [block for block in blocks("The library") if "import boxship" in block]
+    program = program.replace("connect()", "connect(namespace='boxship-tour')")
     said = private(
         f"{everyday}\nboxship daemon start\n$PYTHON - <<'END'\n{program}\nEND\necho \"-> $?\"\nboxship ps -aq\n"
     )
@@ -88,5 +93,7 @@ def test_the_ten_lines(private, everyday):
 def test_clients_of_containerd_need_the_socket_only(private, everyday):
     host = re.search(r"http://([\d.:]+)", everyday)[1]
     pull, run = (line.replace("docker.io", host) for line in blocks("A first tour")[1].strip().splitlines())
-    said = private(f"boxship daemon start\n{pull.replace('pull ', 'pull --plain-http ')} >/dev/null && {run}")
+    said = private(
+        f"{everyday}\nboxship daemon start\n{pull.replace('pull ', 'pull --plain-http ')} >/dev/null && {run}"
+    )
     assert said.splitlines()[-1] == "hello"
