@@ -60,7 +60,7 @@ Examples:
     help="When to fetch the image [missing].",
 )
 @click.option("-l", "--label", "labels", multiple=True, metavar="KEY=VALUE", help="Hang a label on it.")
-@click.option("--restart", type=click.Choice(["no"]), default="no", help="None is started again by itself.")
+@click.option("--restart", callback=values.only_no, metavar="[no]", help="None is started again by itself.")
 @click.option(
     "--runtime", default="", metavar="NAME|PATH", help="Runtime, such as io.containerd.runc.v2 or the path of a shim."
 )

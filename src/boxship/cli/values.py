@@ -34,6 +34,14 @@ class Size(click.ParamType[int]):
 SIZE = Size()
 
 
+def only_no(_: click.Context, __: click.Parameter, value: str | None) -> None:
+    """For an option that is there for those who write it everywhere."""
+    if value not in {None, "no"}:
+        raise click.BadParameter(
+            f"{value!r}: containers are not started again by themselves yet; a service of systemd can"
+        )
+
+
 def environment(given: Sequence[str], files: Sequence[str], own: Mapping[str, str]) -> list[str]:
     """`NAME=value` entries of files and then of options; `NAME` alone takes the caller's value, if there is one."""
     entries = [line for path in files for line in _lines(path)]

@@ -99,7 +99,7 @@ def test_folders_of_this_machine(sh, tmp_path, monkeypatch):
         (("--platform", "linux/s390x"), "is for linux/"),
         (("--platform", "moon"), "unknown operating system or architecture"),
         (("--pull", "maybe"), "not one of 'missing', 'always', 'never'"),
-        (("--restart", "always"), "'always' is not 'no'"),
+        (("--restart", "always"), "not started again by themselves"),
         (("--name", "not good"), "it must be of letters and digits"),
         (("--name", "x" * 77), "76 characters at most"),
         (("--hostname", "x" * 65), "64 characters, not 65"),
