@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from boxship.cli import failures, output
+from boxship.cli import failures, output, progress
 from boxship.cli.session import Session
 from boxship.terms import errors
 
@@ -23,11 +23,18 @@ def command(
     session: Session, path: str | None, base_name: str, platform: str | None, no_unpack: bool, style: str
 ) -> int:
     """Read images from an OCI or Docker archive, packed or not."""
+    if path is None and session.around.stdin.isatty():
+        raise click.UsageError("nobody types an archive: name a file with -i, or pipe one in")
     source: Any = open(path, "rb") if path else contextlib.nullcontext(session.around.input)  # noqa: SIM115 - closed by with
     try:
-        with source as file:
+        with source as file, progress.Display(session.around) as display:
             found = session.client.images.load(
-                file, base_name=base_name, platform=platform, all_platforms=platform is None, unpack=not no_unpack
+                file,
+                base_name=base_name,
+                platform=platform,
+                all_platforms=platform is None,
+                unpack=not no_unpack,
+                progress=display.report,
             )
     except errors.InvalidArgument as exc:
         return failures.tell(exc, session.around, debug=session.debug, about=path or "standard input")

@@ -187,6 +187,13 @@ def test_progress_is_for_who_watches(terminal, boxship, remote, reference):
     assert "\x1b" not in said.errors + said.text
 
 
+def test_archives_are_nothing_for_a_terminal(terminal):
+    for words, why in ((("load",), "pipe one in"), (("save", "box"), "pipe it on")):
+        screen, code = terminal(*words).end()
+        assert code == 2
+        assert why in screen
+
+
 def test_help_is_as_wide_as_the_terminal(terminal):
     for columns in (60, 80, 120):
         screen, _ = terminal("run", "--help", columns=columns).end()
