@@ -26,7 +26,7 @@ Examples:
 @click.command("run", context_settings={"allow_interspersed_args": False}, epilog=_EXAMPLES)
 @click.option("-d", "--detach", is_flag=True, help="Leave it running and print its name.")
 @click.option("--rm", "remove", is_flag=True, help="Remove it when it ends; with -d, too.")
-@click.option("-i", "--interactive", is_flag=True, help="Pass standard input on.")
+@click.option("-i", "--interactive", is_flag=True, help="Pass standard input on; with -d, keep it open.")
 @click.option("-t", "--tty", "terminal", is_flag=True, help="Give it a terminal.")
 @click.option("--name", default="", metavar="NAME", help="Its name; one is made up by default.")
 @click.option("-e", "--env", multiple=True, metavar="NAME[=VALUE]", help="Environment.")
@@ -99,7 +99,7 @@ def _run(
     container = session.client.containers.create(image, arguments or None, **wishes)
     if detach:
         with _undone(container):
-            container.start(detach=True).close()
+            container.start(detach=True, keep_input=interactive).close()
         if remove:
             from boxship.cli import reaper
 

@@ -33,12 +33,22 @@ def make_folder(path: str) -> None:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
 
 
+def input_beside(path: str, *, make: bool) -> str:
+    """The FIFO beside a log that keeps the input of a detached process open; empty where there is none."""
+    found = os.path.join(os.path.dirname(path), "stdin")
+    if make:
+        with contextlib.suppress(FileExistsError):
+            os.mkfifo(found, 0o600)
+    return found if os.path.exists(found) else ""
+
+
 def remove(path: str, namespace: str, id: str) -> None:
     """Remove a log, if it lies where we would have put it: a path that a caller chose is the caller's."""
     if not path.endswith(path_for("/", namespace, id)):
         return
-    with contextlib.suppress(OSError):
-        os.unlink(path)
+    for each in (path, os.path.join(os.path.dirname(path), "stdin")):
+        with contextlib.suppress(OSError):
+            os.unlink(each)
     with contextlib.suppress(OSError):
         os.rmdir(os.path.dirname(path))
 

@@ -231,6 +231,22 @@ def test_detached(boxship, name):
     assert f'container "{name}": already exists' in boxship("run", "--name", name, "box", code=125).errors
 
 
+def test_a_detached_one_keeps_its_input_when_asked(boxship, name):
+    boxship("run", "-d", "--name", name, "box", "cat")
+    assert boxship("wait", name).text == "0\n"
+    boxship("rm", name)
+    boxship("run", "-di", "--name", name, "box", "sh", "-c", "echo ready; cat")
+    for _ in range(2):  # when it is started again, too
+        engines.until(lambda: "ready" in boxship("logs", name).text, "its start")
+        assert name in boxship("ps", "-q").lines
+        boxship("kill", name)
+        boxship("wait", name)
+        boxship("start", name)
+    boxship("rm", "-f", name)
+    boxship("run", "-dit", "--name", name, "box", "sh")
+    assert boxship("exec", name, "echo", "alive").text == "alive\n"
+
+
 def test_one_without_a_name_gets_one(boxship):
     (made,) = boxship("run", "-d", "box", "true").lines
     boxship("wait", made)

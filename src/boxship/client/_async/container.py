@@ -71,17 +71,19 @@ class AsyncContainer:
         stdout: outputs.Sink | None = None,
         stderr: outputs.Sink | None = None,
         detach: bool | None = None,
+        keep_input: bool = False,
     ) -> processes.AsyncProcess:
         """Run its command; a container that has stopped may be started again.
 
         Without any stream (or with `detach`) the output goes to the log; with some, what nobody takes is
-        thrown away but for the log, and `Process.wait` drains it. Whether it has a terminal is in its spec.
+        thrown away but for the log, and `Process.wait` drains it. Whether it has a terminal is in its spec. A detached
+        one finds its input at its end, or with `keep_input` open and silent, then and whenever it is started again.
 
         Raises:
             AlreadyExists: it runs.
         """
         await self.info()
-        return await self.start_known(stdin=stdin, stdout=stdout, stderr=stderr, detach=detach)
+        return await self.start_known(stdin=stdin, stdout=stdout, stderr=stderr, detach=detach, keep_input=keep_input)
 
     async def start_known(
         self,
@@ -90,6 +92,7 @@ class AsyncContainer:
         stdout: outputs.Sink | None,
         stderr: outputs.Sink | None,
         detach: bool | None = None,
+        keep_input: bool = False,
     ) -> processes.AsyncProcess:
         """As `start`, by the record at hand."""
         from boxship.core import specs
@@ -99,7 +102,7 @@ class AsyncContainer:
         log = record.labels.get(marks.LOG, "")
         mounts = await self._snapshotter(record).mounts(record.snapshot_key) if record.snapshot_key else []
         if detach or (detach is None and not (stdin or stdout or stderr)):
-            return await self._starter().detached(mounts, log, terminal=terminal)
+            return await self._starter().detached(mounts, log, terminal=terminal, keep_input=keep_input)
         return await self._starter().attached(mounts, log, terminal=terminal, stdin=stdin, stdout=stdout, stderr=stderr)
 
     async def wait(self) -> tasks.Exit:

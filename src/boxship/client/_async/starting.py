@@ -20,12 +20,16 @@ class AsyncStarter:
         self._tasks = tasks_proxy.TasksProxy(session.caller)
         self._id = id
 
-    async def detached(self, rootfs: list[mounts.Mount], log: str, *, terminal: bool) -> processes.AsyncProcess:
-        """The container's init, with its output in a file (or nowhere)."""
+    async def detached(
+        self, rootfs: list[mounts.Mount], log: str, *, terminal: bool, keep_input: bool = False
+    ) -> processes.AsyncProcess:
+        """The container's init, with its output in a file (or nowhere), and its input open if it shall be, or was."""
+        stdin = ""
         if log:
             await self._session.call(logfiles.make_folder, log)
+            stdin = "" if terminal else logfiles.input_beside(log, make=keep_input)
         uri = logfiles.uri(log) if log else ""
-        io = tasks.IO(stdout=uri, stderr="" if terminal else uri, terminal=terminal)
+        io = tasks.IO(stdin=stdin, stdout=uri, stderr="" if terminal else uri, terminal=terminal)
         await self._create(rootfs, io)
         return processes.AsyncProcess(self._session, self._id, "", await self._release(), None)
 
