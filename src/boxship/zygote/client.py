@@ -87,7 +87,7 @@ class Zygote:
         """
         if entry not in self._entries:
             raise ValueError(f"the zygote has no entry point {entry!r}, only {', '.join(sorted(self._entries))}")
-        packet = json.dumps({"entry": entry, "arguments": dict(arguments or {})}).encode()
+        packet = b"%b\n%b" % (entry.encode(), json.dumps(dict(arguments or {})).encode())
         if len(packet) > template.MAX_PACKET:
             raise ValueError(f"arguments of {len(packet)} bytes for {entry}: at most {template.MAX_PACKET} can be sent")
         if len(fds) > template.MAX_DESCRIPTORS:

@@ -1,18 +1,22 @@
 """The template process. Started by `client` as a script: `python -I -S template.py SOCKET IMAGE`, both descriptors.
 
-What it and its client say to each other is one JSON object per packet of a SOCK_SEQPACKET socket. The first packet
-goes to the template: {"path": [...], "entries": {name: "module:function"}, "spare": name or null}. It answers
-{"ready": pid}, or {"error": text} and leaves. After that, each {"entry", "arguments"} with its descriptors in
-SCM_RIGHTS is answered with {"pid"} or {"error", "errno"}.
+What it and its client say to each other goes by packets of a SOCK_SEQPACKET socket. The first is a JSON object for the
+template: {"path": [...], "entries": {name: "module:function"}, "spare": name or null}. It answers {"ready": pid}, or
+{"error": text} and leaves. After that, each request is the name of an entry, a line feed, and a JSON object of
+arguments, with its descriptors in SCM_RIGHTS, and is answered with {"pid"} or {"error", "errno"}.
 
 When it has had nothing to do for a moment, it forks the next process of one entry ahead. That stands by, in its
 module's function `stand_by`, and its request is passed on to it.
 
 It must stay single-threaded and small: every page that it holds is shared by its children, and every page that it or
-they write is not.
+they write is not. Between two forks it touches as little as it can: what it writes to then is shared with the next
+children, and the last one is left alone with what was there before. So there is no JSON, and no method that is written
+in Python.
 """
 
+import array
 import contextlib
+import ctypes
 import errno
 import gc
 import importlib
@@ -23,11 +27,14 @@ import signal
 import socket
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 MAX_PACKET = 64 * 1024
 MAX_DESCRIPTORS = 64
+_IN, _CLOSE_ON_EXEC, _NO_SIGNAL = select.POLLIN, int(socket.MSG_CMSG_CLOEXEC), int(socket.MSG_NOSIGNAL)
+_CUT = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)
+_libc_fork = ctypes.PyDLL(None, use_errno=True).fork
 _PAUSE = 10  # milliseconds without a request, after which the next process is forked ahead
 _PR_SET_DUMPABLE = 4
 
@@ -101,76 +108,93 @@ class Template:
     """What forks."""
 
     def __init__(self, server: socket.socket, entries: dict[str, Entry], spare: str | None) -> None:
-        self._server, self._entries = server, entries
-        self._spared = spare  # the entry of which one stands by
-        self._spare: tuple[int, socket.socket] | None = None
+        self._server = server
+        self._entries = {name.encode(): entry for name, entry in entries.items()}
+        self._spared = b"" if spare is None else spare.encode()  # the entry of which one stands by
+        self._spare: socket.socket | None = None  # the way to it
+        self._spare_pid = b""
+        self._space = socket.CMSG_SPACE(MAX_DESCRIPTORS * array.array("i").itemsize)
 
     def run(self) -> None:
         """Until there is nobody left to ask."""
         idle = select.poll()
-        idle.register(self._server, select.POLLIN)
+        idle.register(self._server.fileno(), _IN)
         wait = None
         while True:
-            if idle.poll(wait):
-                if not self._serve():
-                    return
-            else:
+            if not idle.poll(wait):
                 self._stand_by()
-            wait = _PAUSE if self._spared is not None and self._spare is None else None
+            elif not self._serve():
+                return
+            wait = _PAUSE if self._spared and self._spare is None else None
 
     def _serve(self) -> bool:
         """Answer one request. False when there is nobody left to ask."""
         try:
-            packet, fds, flags, _ = socket.recv_fds(self._server, MAX_PACKET, MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
+            packet, ancillary, flags, _ = self._server.recvmsg(MAX_PACKET, self._space, _CLOSE_ON_EXEC)
         except ConnectionResetError:  # gone before it read our last answer
             return False
         if not packet:
             return False
+        fds = array.array("i")
+        for _, _, data in ancillary:
+            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
         try:
-            if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-                answer: dict[str, Any] = {"error": "the request is too big"}
+            if flags & _CUT:
+                _answer(self._server, {"error": "the request is too big"})
             else:
-                answer = {"pid": self._spawn(json.loads(packet), packet, fds)}
-        except (KeyError, ValueError) as error:
-            answer = {"error": f"bad request: {error!r}"}
+                self._spawn(packet, ancillary, fds)
         except OSError as error:
-            answer = {"error": f"fork: {error.strerror}", "errno": error.errno}
+            _answer(self._server, {"error": f"fork: {error.strerror}", "errno": error.errno})
         finally:
             for fd in fds:
                 os.close(fd)
-        _answer(self._server, answer)
         return True
 
-    def _spawn(self, request: dict[str, Any], packet: bytes, fds: list[int]) -> int:
-        entry, arguments = self._entries[request["entry"]], request["arguments"]
-        if request["entry"] == self._spared and self._spare is not None:
-            pid, way = self._spare
+    def _spawn(self, packet: bytes, ancillary: list[tuple[int, int, bytes]], fds: Sequence[int]) -> None:
+        name, _, arguments = packet.partition(b"\n")
+        spare = self._spare
+        if spare is not None and name == self._spared:
             self._spare = None
-            # One that has died in the meantime has taken nothing with it.
-            with way, contextlib.suppress(OSError):
-                socket.send_fds(way, [packet], fds, socket.MSG_NOSIGNAL)
-                return pid
-        return _bear(lambda: self._become(lambda: entry(arguments, fds)))
+            try:
+                spare.sendmsg((arguments,), ancillary, _NO_SIGNAL)
+            except OSError:
+                pass  # it has died in the meantime, and taken nothing with it
+            else:
+                self._tell(self._spare_pid)
+                return
+            finally:
+                os.close(spare.detach())
+        entry = self._entries.get(name)
+        if entry is None:
+            _answer(self._server, {"error": f"no entry point {name!r}"})
+            return
+        pid = _bear(self._become, lambda: entry(json.loads(arguments), list(fds)))
+        self._tell(pid)
+
+    def _tell(self, pid: bytes) -> None:
+        try:  # noqa: SIM105 - contextlib's way touches more
+            self._server.send(b'{"pid": %b}' % pid, _NO_SIGNAL)
+        except OSError:
+            pass  # whoever asked is gone
 
     def _stand_by(self) -> None:
         """Fork one ahead. Without memory for it, requests will tell."""
-        assert self._spared is not None
         module = sys.modules[self._entries[self._spared].__module__]
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            try:
-                pid = _bear(lambda: self._become(lambda: module.stand_by(lambda: _receive(ours, theirs))))
-            except OSError:
-                ours.close()
-                self._spared = None
-            else:
-                self._spare = (pid, ours)
+        try:
+            self._spare_pid = _bear(self._become, lambda: module.stand_by(lambda: _receive(ours, theirs)))
+            self._spare = ours
+        except OSError:
+            ours.close()
+            self._spared = b""
+        finally:
+            theirs.close()
 
     def _become(self, work: Callable[[], object]) -> NoReturn:
         """In the child."""
         status = 1
         try:
-            self._server.close()
+            os.close(self._server.detach())
             os.setsid()
             work()
             status = 0
@@ -183,16 +207,16 @@ class Template:
 
 
 def _receive(ours: socket.socket, theirs: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """The request of one that stands by. Leaves when none will come."""
+    """Arguments and descriptors for one that stands by. Leaves when none will come."""
     ours.close()
     with theirs:
-        packet, fds, _, _ = socket.recv_fds(theirs, MAX_PACKET, MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
-    if not packet:
+        arguments, fds, _, _ = socket.recv_fds(theirs, MAX_PACKET, MAX_DESCRIPTORS, _CLOSE_ON_EXEC)
+    if not arguments:
         sys.exit(0)
-    return json.loads(packet)["arguments"], fds
+    return json.loads(arguments), fds
 
 
-def _bear(become: Callable[[], NoReturn]) -> int:
+def _bear(become: Callable[[Callable[[], object]], NoReturn], work: Callable[[], object]) -> bytes:
     """Fork twice, so that the child's parent is init; its pid. The one in the middle tells it. Raises OSError."""
     told, tell = os.pipe2(os.O_CLOEXEC)
     try:
@@ -203,7 +227,7 @@ def _bear(become: Callable[[], NoReturn]) -> int:
                 if not pid:
                     os.close(told)
                     os.close(tell)
-                    become()
+                    become(work)
                 os.write(tell, b"%d" % pid)
             finally:
                 os._exit(0)
@@ -217,7 +241,7 @@ def _bear(become: Callable[[], NoReturn]) -> int:
             os.close(tell)
     if not pid_or_nothing:
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-    return int(pid_or_nothing)
+    return pid_or_nothing
 
 
 def _fork() -> int:
@@ -225,10 +249,10 @@ def _fork() -> int:
 
     We have one thread, and each page that is written here is one more in every child.
     """
-    calls = importlib.import_module("boxship.linux.calls")
-    pid: int = calls.held_libc.fork()
+    pid: int = _libc_fork()
     if pid < 0:
-        raise calls.error("fork")
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
     return pid
 
 
