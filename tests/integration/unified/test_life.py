@@ -100,9 +100,9 @@ def test_what_is_frozen_stands_still_until_it_is_thawed(bundle: Bundle) -> None:
 def test_one_write_kills_all_even_the_frozen(bundle: Bundle) -> None:
     # of the machine's processes: nobody goes because init goes
     bundle.linux["namespaces"] = [item for item in bundle.linux["namespaces"] if item["type"] != "pid"]
-    with bundle.created("sh", "-c", "sleep 1000 & sleep 1000 & sleep 1000") as box:
+    with bundle.created("sh", "-c", "sleep 1000 & sleep 1000 & wait") as box:
         start.start(box)
-        _until(lambda: len(box.cgroup.pids()) == 4)
+        _until(lambda: len(box.cgroup.pids()) == 3)
         box.cgroup.freeze()
         box.cgroup.signal(signal.SIGKILL)
         assert processes.exit_status(box.pidfd) == 128 + signal.SIGKILL
