@@ -15,8 +15,7 @@ def command(session: Session, names: tuple[str, ...], style: str) -> int:
     rows: list[output.Row] = []
 
     def wait(name: str) -> None:
-        id = session.container(name).id
-        ended = session.patiently(lambda client: client.containers.get(id).wait())
+        ended = session.patiently(lambda _: session.container(name).wait())
         rows.append({"name": name, "exit_status": ended.status, "exited": output.when(ended.exited_at)})
         if style != "json":
             session.around.print(str(ended.status))
