@@ -7,6 +7,7 @@ import dataclasses
 import importlib.util
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -35,6 +36,12 @@ SECONDS = 300.0
 """For all steps of one client."""
 MOST_LATE = 4
 """Commands that may be ended by us until all is given up."""
+
+
+LEAVES_NOTHING = re.compile(
+    r"ctr run --rm |ctr tasks exec --exec-id e1 |^listen|ctr (?:run -d|containers create) .*; ctr containers rm @ID@(?:$|[; ])"
+)
+"""Steps that may be tried again at once."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,55 +89,57 @@ def compare(client: str, only: str = "") -> Comparison:
     """
     start = time.monotonic()
     chosen = [step for step in steps.all_steps(client) if only in step.group]
-    results, calls = _run(client, chosen)
-    first = [result for result in results if result.bad]
+    found = _run(client, chosen)
+    results, passing = found.results, found.passing
+    first = [result for result in results if result.bad and not LEAVES_NOTHING.search(result.step.shell)]
     if first:
-        again, _ = _run(client, chosen, slow={result.step.group for result in first})
-        second = {result.step.place: result for result in again}
-        results = [second[result.step.place] if result.bad else result for result in results]
-    bad = {result.step.place for result in results if result.bad}
-    passing = [result for result in first if result.step.place not in bad]
+        again = _run(client, chosen, slow={result.step.group for result in first})
+        second = {result.step.place: result for result in again.results}
+        results = [second[result.step.place] if result in first else result for result in results]
+        passing += [result for result in first if not second[result.step.place].bad]
     return Comparison(
-        client=client, whole=not only, results=results, calls=calls, passing=passing, seconds=time.monotonic() - start
+        client=client,
+        whole=not only,
+        results=results,
+        calls=found.calls,
+        passing=passing,
+        seconds=time.monotonic() - start,
     )
 
 
-def _run(
-    client: str, chosen: Sequence[steps.Step], slow: Container[str] = ()
-) -> tuple[list[Result], list[surface.Call]]:
-    """What came of the steps, and what ctr was called with; the groups in `slow` have more time."""
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    results: list[Result]
+    passing: list[Result]
+    calls: list[surface.Call]
+
+
+def _run(client: str, chosen: Sequence[steps.Step], slow: Container[str] = ()) -> _Run:
+    """The steps, once; groups in `slow` have more time. One that leaves nothing behind is tried again at once."""
     places = {step.place for step in chosen}
     before = [step for step in steps.all_steps(client) if step.setup and step.place not in places]
     deadline = time.monotonic() + SECONDS
+    results: list[Result] = []
+    passing: list[Result] = []
     with _pair(client) as (ours, peer, names), concurrent.futures.ThreadPoolExecutor(2) as hands:
 
-        def both(step: steps.Step, again: int = 2) -> Result:
-            pace = PATIENT if step.group in slow else QUICK
+        def both(step: steps.Step, pace: Pace) -> Result:
             found = [hands.submit(_at, daemon, step, names, pace) for daemon in (ours, peer)]
-            result = Result(step=step, ours=found[0].result(), peer=found[1].result())
-            return both(step, again - 1) if again and _lost(result) else result
+            return Result(step=step, ours=found[0].result(), peer=found[1].result())
 
-        results = []
         for step in (*before, *chosen):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"after {SECONDS:.0f} s, {step.name} and those behind it are still to be done")
-            results.append(both(step))
+            result = both(step, PATIENT if step.group in slow else QUICK)
+            if result.bad and LEAVES_NOTHING.search(step.shell):
+                first, result = result, both(step, PATIENT)
+                passing += [] if result.bad else [first]
+            results.append(result)
             if sum(result.late for result in results) > MOST_LATE:
                 raise TimeoutError(f"too many commands have no end, the last is {step.name}")
             ours.check()
             peer.check()
-        return results[len(before) :], peer.calls()
-
-
-def _lost(result: Result) -> bool:
-    """Whether the client lost the output at the original, as it may when a process ends before it is read.
-
-    Such a command is tried again at once, if it leaves nothing behind. Never for output that ours lost.
-    """
-    leaves_nothing = result.step.shell.startswith(("ctr run --rm ", "ctr tasks exec --exec-id e1 "))
-    return (
-        leaves_nothing and result.ours.code == result.peer.code and not result.peer.output and bool(result.ours.output)
-    )
+        return _Run(results=results[len(before) :], passing=passing, calls=peer.calls())
 
 
 @contextlib.contextmanager
