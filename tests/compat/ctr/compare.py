@@ -3,7 +3,7 @@
     ./dev exec python tests/compat/ctr/compare.py [--client 1.6|2.3] [--only GROUP] [--verbose]
 
 Each client meets boxshipd and the daemon of its own age: Debian's ctr 1.6.20 boxshipd and containerd 1.6.20; ctr 2.3.4
-boxshipd and containerd 2.3.4, both from the folder $BOXSHIP_PEERS (`./dev peers` makes them and says where they are).
+boxshipd and containerd 2.3.4, both from the folder $BOXSHIP_PEERS or ~/.cache/boxship/peers (`./dev peers` fills it).
 
 The commands are the lines of `commands/*.txt`. Equal means: same exit code, same output and same error text once times,
 pids and paths are masked. What differs is run again, slowly, and counts when it differs again. A difference that is
