@@ -33,7 +33,7 @@ TESTS = (
     "tests/integration/tasks",
     "tests/integration/security",
 )
-LIMIT = 1500.0  # seconds
+LIMIT = 3600.0  # seconds
 EXPIRED = 124  # as timeout(1)
 LOST = 125
 

@@ -63,9 +63,11 @@ def test_too_much_memory_is_an_event(bundle: Bundle) -> None:
         start.start(box)
         assert processes.exit_status(box.pidfd) == 3  # the init lived on
         assert select.select([watch], [], [], 30)[0]
-        assert watch.read() == 1
+        # one or both of the pipe
+        killed = box.cgroup.statistics()["memory_events"]["oom_kill"]
+        assert killed in {1, 2}
+        assert watch.read() == killed
         assert watch.read() == 0
-        assert box.cgroup.statistics()["memory_events"]["oom_kill"] == 1
         watch.close()
 
 
