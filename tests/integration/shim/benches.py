@@ -217,6 +217,8 @@ class Bench:
                     tasks("Delete", id=bundle.name)
             tasks("Shutdown", id="first")
             tasks.close()
+        for bundle in self.bundles:
+            leftovers.clear(str(bundle))  # of a shim that is dead
 
 
 def spec(id, args, *, terminal=False, namespaces=("pid", "ipc", "uts", "mount", "network"), **more):
