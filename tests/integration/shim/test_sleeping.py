@@ -159,4 +159,4 @@ def test_a_worker_that_dies_takes_the_shim_with_it(zygote, folder, listener):
     with pytest.raises((BrokenPipeError, ConnectionResetError)):
         bench.tasks("State", id="c")
     os.kill(pid, signal.SIGKILL)
-    bench.tasks.close()
+    bench.close()
