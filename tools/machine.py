@@ -1,9 +1,11 @@
 """Run in a virtual machine with pure cgroup v2: `./dev machine [--limit SECONDS] [TEST... | -- COMMAND...]`.
 
-Without words: the tests that concern control groups, the OCI runtime and the shim, `./dev run`, and containers by
-ctr. TEST: files, folders and options for pytest. COMMAND: anything, in the checkout. The machine is QEMU without
-acceleration, so it needs nothing of its host, and is slow. What runs there is a copy of the checkout as it is, changes
-included; nothing comes back but the output and the exit status, which is 124 when the time is up.
+Without TEST: the tests that concern control groups, the OCI runtime and the shim, with containers by ctr, and then
+`./dev run`. TEST: files and folders for pytest; its options go with either. COMMAND: anything, in the checkout.
+
+The machine is QEMU without acceleration, so it needs nothing of its host, and is slow. What runs there is a copy of
+the checkout as it is, changes included; nothing comes back but the output and the exit status, which is 124 when the
+time is up and 125 when there was no machine.
 """
 
 import argparse
@@ -42,9 +44,9 @@ def script(tests: Sequence[str], command: Sequence[str]) -> str:
     """What the machine's shell runs."""
     if command:
         return f"exec {shlex.join(command)}\n"
-    test = f"./dev test --durations=10 {shlex.join(tests or TESTS)}"
-    if tests:
-        return f"exec {test}\n"
+    if any((image.ROOT / word.partition("::")[0]).exists() for word in tests):
+        return f"exec ./dev test {shlex.join(tests)}\n"
+    test = f"./dev test --durations=10 {shlex.join([*TESTS, *tests])}"
     return f"{test}; status=$?\n./dev run || status=$?\nexit $status\n"
 
 
