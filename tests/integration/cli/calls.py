@@ -36,6 +36,15 @@ class Said:
         return json.loads(self.raw)
 
 
+class Started(subprocess.Popen):
+    """A process that a failed test does not wait for."""
+
+    def __exit__(self, kind, value, traceback):
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, value, traceback)
+
+
 class Boxship:
     """The command for one daemon and namespace. Called with words it runs here; `start` makes a process."""
 
@@ -60,7 +69,7 @@ class Boxship:
 
     def start(self, *words, **how):
         environment = {**self.environment, **how.pop("environment", {})}
-        return subprocess.Popen([*PROGRAM, *words], env=environment, **how)
+        return Started([*PROGRAM, *words], env=environment, **how)
 
     def process(self, *words, stdin=b"", code=0, **how):
         """The same as a call, by a process of its own."""
