@@ -10,13 +10,19 @@ import signal
 import sys
 from collections.abc import Callable
 
-from boxship.linux import processes, seccomp, tty
+from boxship.linux import bare, processes, seccomp, tty
 from boxship.ocirun import channel as channels
 from boxship.ocirun import errors, identity, programs
 from boxship.ocirun.process import Process
 
 # Terminating by default, which init of a pid namespace would not notice: they end a container that was not started.
-_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
+_ENDING = [
+    int(number)
+    for number in (
+        *(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT),
+        *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM),
+    )
+]
 
 
 def forget_imports() -> None:
@@ -32,7 +38,7 @@ def forget_signals() -> None:
     """The parent's handlers, wakeup descriptor, ignored and blocked signals are not the container's."""
     processes.reset_signals()
     for number in _ENDING:
-        signal.signal(number, _end)
+        bare.handle(number, _end)
 
 
 def _end(number: int, frame: object) -> None:  # noqa: ARG001

@@ -61,7 +61,7 @@ class Publisher:
             self._lost += 1
             journal.error(f"the daemon has been away for {QUEUE_LIMIT} events; {self._lost} are lost")
         self._queue.append(ttrpc_events_pb2.ForwardRequest(envelope=envelope).SerializeToString())
-        self._next()
+        self._loop.later(0, self._next)  # after the answer to the call that it tells of
 
     def flush(self, seconds: float, done: Callable[[], None]) -> None:
         """Call `done` once everything has been handed over, or when the time is over."""

@@ -183,9 +183,11 @@ def _raise_oom_score(shim: int) -> None:
     """Before the daemon, the kernel shall take a shim; before a shim, whatever else there is."""
     try:
         for pid in (shim, os.getpid()):
-            with open(f"/proc/{pid}/oom_score_adj", "r+", encoding="ascii") as file:
-                score = int(file.read())
-                file.seek(0)
-                file.write(str(min(score + 1, 1000)))
+            fd = os.open(f"/proc/{pid}/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
+            try:
+                score = int(os.read(fd, 16))
+                os.pwrite(fd, b"%d" % min(score + 1, 1000), 0)
+            finally:
+                os.close(fd)
     except (OSError, ValueError) as error:
         journal.warning(f"the shim keeps the daemon's OOM score: {error}")

@@ -98,6 +98,8 @@ def _load(request: dict[str, Any]) -> dict[str, Entry]:
         prepare = getattr(module, "prepare", None)
         if prepare is not None:
             prepare()
+    # What is still to be imported in a child is looked for anew there; all that take it away would touch it.
+    sys.path_importer_cache.clear()
     # The cache of attributes holds names that the imports looked up. A child that fills it anew lets go of each of
     # them, and writes to the page of a string that it never uses.
     sys._clear_type_cache()
