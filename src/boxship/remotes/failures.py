@@ -1,6 +1,9 @@
 """Why a connection failed, in words for people."""
 
+import re
 from collections.abc import Iterator
+
+PROXY_WANTS_ACCOUNT = "it wants an account (407); write it into the variable: http://user:password@host:port"
 
 
 def describe(exc: BaseException) -> str:
@@ -9,13 +12,16 @@ def describe(exc: BaseException) -> str:
 
     import urllib3.exceptions
 
+    through = any(isinstance(cause, urllib3.exceptions.ProxyError) for cause in _causes(exc))
     for cause in _causes(exc):
+        if status := _tunnel_status(cause):
+            return PROXY_WANTS_ACCOUNT if status == "407" else f"it does not let us through ({status})"
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"its certificate is not trusted ({cause.verify_message}); name its authority as `ca` in hosts.toml"
         if isinstance(cause, urllib3.exceptions.NameResolutionError):
             return "its name cannot be resolved; check it, and the name servers of this machine"
         if isinstance(cause, ConnectionRefusedError):
-            return "connection refused; is a registry running there?"
+            return f"connection refused; is {'the proxy' if through else 'a registry'} running there?"
         timed_out = isinstance(cause, urllib3.exceptions.ConnectTimeoutError)
         if timed_out and not isinstance(cause, urllib3.exceptions.NewConnectionError):
             return "no connection in time; is the registry reachable from here?"
@@ -33,7 +39,13 @@ def is_hopeless(exc: BaseException) -> bool:
     import urllib3.exceptions
 
     kinds = (ssl.SSLCertVerificationError, urllib3.exceptions.NameResolutionError, ConnectionRefusedError)
-    return any(isinstance(cause, kinds) for cause in _causes(exc))
+    return any(isinstance(cause, kinds) or _tunnel_status(cause).startswith("4") for cause in _causes(exc))
+
+
+def _tunnel_status(cause: BaseException) -> str:
+    """What a proxy answered to CONNECT; http.client has it in its message only."""
+    found = re.match(r"Tunnel connection failed: ([0-9]{3})", str(cause)) if isinstance(cause, OSError) else None
+    return found[1] if found else ""
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:

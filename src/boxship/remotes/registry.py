@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol, Self, runtime_checkable
 
 from boxship.core import content, registries
-from boxship.remotes import credentials, downloads, hosts, replies, transport, uploads
+from boxship.remotes import credentials, downloads, hosts, proxies, replies, transport, uploads
 from boxship.terms import digests, errors, labels, oci, references
 
 _ACCEPT = f"{oci.MANIFEST}, {oci.INDEX}, {oci.DOCKER_MANIFEST}, {oci.DOCKER_LIST}, */*;q=0.5"
@@ -30,6 +30,7 @@ class Registry:
     Args:
         where: which servers answer for a name.
         source: accounts.
+        ways: the proxies.
         pause: how to wait between attempts, in seconds.
         clock: monotonic seconds.
     """
@@ -38,12 +39,13 @@ class Registry:
         self,
         where: hosts.Hosts | None = None,
         source: credentials.Source | None = None,
+        ways: proxies.Proxies = proxies.NONE,
         *,
         pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._hosts = where or hosts.Hosts()
-        self._transport = transport.Transport(source or credentials.Anonymous(), pause=pause, clock=clock)
+        self._transport = transport.Transport(source or credentials.Anonymous(), ways, pause=pause, clock=clock)
         self._schemes: dict[str, hosts.Endpoint] = {}
         self._distrusted: set[tuple[str, str]] = set()
 

@@ -1,9 +1,9 @@
 """One HTTP request to a registry, made so that a hostile answer can do little.
 
-Connections are kept and shared by threads. Redirects are followed here, five at most: what belongs to one host
-(Authorization, configured headers, client certificates) is not carried to another, TLS is not given up, and nobody
-sends us into private networks. Failures that pass are tried again, as long as the server wishes, a minute at most.
-No body is read beyond its limit, no body is decompressed, and nothing is read from the environment.
+Redirects are followed here, five at most: what belongs to one host (Authorization, configured headers, client
+certificates) is not carried to another, TLS is not given up, and nobody sends us into private networks. Failures that
+pass are tried again, as long as the server wishes, a minute at most. No body is read beyond its limit, no body is
+decompressed, and nothing is read from the environment.
 """
 
 import dataclasses
@@ -12,28 +12,17 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
 
 import boxship
-from boxship.remotes import auth, credentials, failures, hosts, responses, urls
+from boxship.remotes import auth, connections, credentials, hosts, proxies, responses, urls
 from boxship.terms import errors
-
-if TYPE_CHECKING:
-    import ssl
-
-    import urllib3
 
 MOST_REDIRECTS = 5
 MOST_ATTEMPTS = 5
 _LONGEST_PAUSE = 60.0
-_MOST_CONNECTIONS = 16
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 PASSING = frozenset({408, 429, 500, 502, 503, 504, 522})
 """Statuses that may be different next time."""
-
-
-class _HopelessError(errors.Unavailable):
-    """Nobody is there, or not who should be: asking again at once will not help."""
 
 
 Body = Callable[[], Iterable[bytes]]
@@ -70,6 +59,7 @@ class Transport:
 
     Args:
         source: accounts.
+        ways: the proxies.
         pause: waits so many seconds; tests hand in something quicker.
         clock: monotonic seconds.
     """
@@ -77,22 +67,20 @@ class Transport:
     def __init__(
         self,
         source: credentials.Source,
+        ways: proxies.Proxies = proxies.NONE,
         *,
         pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source
+        self._connections = connections.Connections(ways, clock=clock)
         self._pause = pause
         self._clock = clock
         self._lock = threading.Lock()
-        self._pools: dict[tuple[str, str, hosts.Tls, float], urllib3.HTTPConnectionPool] = {}
         self._authorizers: dict[str, auth.Authorizer] = {}
 
     def close(self) -> None:
-        with self._lock:
-            pools, self._pools = self._pools, {}
-        for pool in pools.values():
-            pool.close()
+        self._connections.close()
 
     def send(self, endpoint: hosts.Endpoint, request: Request) -> responses.Response:
         """The answer, whatever its status, after authentication, redirects and retries.
@@ -106,7 +94,7 @@ class Transport:
         while True:
             try:
                 response = self._authorized(endpoint, request)
-            except _HopelessError as exc:
+            except connections.HopelessError as exc:
                 raise errors.Unavailable(exc.message) from exc
             except errors.Unavailable:
                 if attempt >= MOST_ATTEMPTS or not request.patient:
@@ -126,7 +114,7 @@ class Transport:
         """One attempt without account, redirects and retries, to learn who is there. Raises Unavailable."""
         try:
             return self._once(endpoint, request, urllib.parse.urljoin(endpoint.origin, request.url), None)
-        except _HopelessError as exc:
+        except connections.HopelessError as exc:
             raise errors.Unavailable(exc.message) from exc
 
     def rest(self, attempt: int) -> None:
@@ -192,45 +180,11 @@ class Transport:
     def _open(
         self, endpoint: hosts.Endpoint, method: str, url: str, headers: Mapping[str, str], body: Iterable[bytes] | None
     ) -> responses.Response:
-        import urllib3
-        import urllib3.exceptions
-
-        parts = urllib.parse.urlsplit(url)
-        same_host = parts.hostname == urllib.parse.urlsplit(endpoint.origin).hostname
+        same_host = urllib.parse.urlsplit(url).hostname == urllib.parse.urlsplit(endpoint.origin).hostname
         tls = endpoint.tls if same_host else endpoint.tls.for_strangers()
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        pool = self._pool(parts.scheme, parts.netloc, tls, endpoint.dial_timeout)
-        try:
-            raw = pool.urlopen(
-                method, target, body=body, headers=headers, redirect=False, retries=False, preload_content=False,
-                decode_content=False, assert_same_host=False,
-            )  # fmt: skip
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as exc:
-            kind = _HopelessError if failures.is_hopeless(exc) else errors.Unavailable
-            raise kind(f"{method} {urls.redacted(url)}: {failures.describe(exc)}") from exc
-        return responses.Response(raw, url, self._clock)
-
-    def _pool(self, scheme: str, netloc: str, tls: hosts.Tls, dial_timeout: float) -> "urllib3.HTTPConnectionPool":
-        import urllib3
-
-        key = (scheme, netloc, tls, dial_timeout)
-        with self._lock:
-            pool = self._pools.get(key)
-            if pool is None:
-                _hush()
-                host, port = hosts.split_port(netloc)
-                options: dict[str, Any] = {
-                    "port": int(port) if port else None, "maxsize": _MOST_CONNECTIONS, "block": False,
-                    "timeout": urllib3.Timeout(connect=dial_timeout, read=responses.STALL),
-                }  # fmt: skip
-                if scheme == "https":
-                    if tls.skip_verify:
-                        options["assert_hostname"] = False
-                    pool = urllib3.HTTPSConnectionPool(host, ssl_context=_context(tls), **options)
-                else:
-                    pool = urllib3.HTTPConnectionPool(host, **options)
-                self._pools[key] = pool
-            return pool
+        return self._connections.open(
+            method, url, headers=headers, body=body, tls=tls, dial_timeout=endpoint.dial_timeout
+        )
 
     def _ask_token(
         self, endpoint: hosts.Endpoint, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None
@@ -240,6 +194,8 @@ class Transport:
         given = dict(headers)
         for _ in range(MOST_REDIRECTS + 1):
             sent = {"User-Agent": f"boxship/{boxship.__version__}", **given}
+            if body is not None:
+                sent["Content-Length"] = str(len(body))  # or it would go in chunks, which some do not understand
             with self._open(endpoint, method, url, sent, None if body is None else [body]) as response:
                 location = response.headers.get("Location", "")
                 if response.status not in _REDIRECTS or not location:
@@ -273,31 +229,3 @@ def retry_after(text: str | None, attempt: int) -> float:
 
 def _backoff(attempt: int, first: float = 0.1) -> float:
     return min(first * 2.0**attempt, _LONGEST_PAUSE) * random.uniform(0.75, 1.25)
-
-
-def _context(tls: hosts.Tls) -> "ssl.SSLContext":
-    import ssl
-
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        for path in tls.authorities:
-            context.load_verify_locations(cafile=path)
-        for certificate, key in tls.identities:
-            context.load_cert_chain(certificate, key or None)
-    except OSError as exc:
-        raise errors.FailedPrecondition(f"certificates {', '.join(tls.authorities)}: cannot be used: {exc}") from exc
-    if tls.skip_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def _hush() -> None:
-    """urllib3 logs whole URLs at level DEBUG, and signed ones are secrets; and it warns of what was asked for."""
-    import logging
-
-    import urllib3.exceptions
-
-    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    logging.getLogger("urllib3").setLevel(logging.WARNING)

@@ -89,6 +89,14 @@ def test_an_account_is_for_one_host():
     assert "secret" not in repr(registries.Access(username="me", password="secret"))
 
 
+def test_accounts_and_proxies_come_from_the_callers_environment(tmp_path):
+    (tmp_path / "config.json").write_text('{"auths": {"here.example": {"username": "me", "password": "secret"}}}')
+    access = registries.Access(environment={"DOCKER_CONFIG": str(tmp_path), "HTTPS_PROXY": "ftp://nowhere"})
+    assert access._accounts("here.example").lookup("here.example").username == "me"
+    with pytest.raises(errors.InvalidArgument, match="HTTPS_PROXY"):
+        access.registry("here.example/a:b")
+
+
 def test_names_of_images_in_archives():
     target = oci.Descriptor(media_type=oci.MANIFEST, digest="sha256:" + "a" * 64, size=1)
     assert transfers.name_of(archives.Image(name="x/y:z", target=target), "base") == "x/y:z"

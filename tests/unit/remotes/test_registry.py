@@ -323,6 +323,16 @@ def test_a_token_server_that_knows_no_post(guarded):
         remote.resolve(f"{guarded.host}/a:t")
 
 
+def test_the_question_for_a_token_has_a_length():
+    with registries.Registry(accounts={"user": "x"}) as server:
+        server.push_image("a", "t", [b"x"])
+        with client(accounts={server.host: ("user", "x")}) as remote:
+            remote.resolve(f"{server.host}/a:t")
+        [seen] = server.requests("POST", "token")
+        assert int(seen.headers["content-length"]) > 0
+        assert "transfer-encoding" not in seen.headers
+
+
 def test_anonymous_tokens():
     with registries.Registry(accounts={"user": "x"}) as server:
         server.tokens.anonymous_pull = True
