@@ -23,7 +23,7 @@ class Access:
     """What a pull or push was told about its registry.
 
     Attributes:
-        environment: HTTP_PROXY, HTTPS_PROXY, NO_PROXY and DOCKER_CONFIG are read.
+        environment: HTTP_PROXY, HTTPS_PROXY, NO_PROXY, DOCKER_CONFIG, and PATH for credential helpers are read.
     """
 
     plain_http: bool = False
@@ -52,4 +52,6 @@ class Access:
         if self.username or self.password:
             return credentials.Fixed({host: credentials.Credential(username=self.username, secret=self.password)})
         folder = self.environment.get("DOCKER_CONFIG") or os.path.expanduser(DOCKER_FOLDER)
-        return credentials.DockerConfig(os.path.join(folder, "config.json"))
+        # Docker looks for helpers like a shell; what is beside the caller by chance is none.
+        path = [each for each in self.environment.get("PATH", "").split(":") if each.startswith("/")]
+        return credentials.DockerConfig(os.path.join(folder, "config.json"), folders=path or credentials.HELPER_FOLDERS)

@@ -6,21 +6,18 @@ and gets what is kept for exactly that one.
 
 import base64
 import binascii
-import contextlib
 import dataclasses
 import os
 import re
 import stat
-import subprocess
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from boxship.remotes import helpers
 from boxship.terms import documents, errors
 
+HELPER_FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin")
 _FILE_LIMIT = 4 * 1024 * 1024
-_HELPER_LIMIT = 1024 * 1024
-_HELPER_PATIENCE = 30.0
 _HELPER_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}", re.ASCII)
 _DOCKER_KEY = "https://index.docker.io/v1/"
 _NOT_FOUND = "credentials not found in native keychain"
@@ -95,12 +92,12 @@ class DockerConfig:
 
     Args:
         path: the file; that it does not exist is the same as an empty one.
-        helpers: folders in which `docker-credential-NAME` is looked for.
+        folders: where `docker-credential-NAME` is looked for.
     """
 
-    def __init__(self, path: str, *, helpers: Sequence[str] = ("/usr/local/bin", "/usr/bin", "/bin")) -> None:
+    def __init__(self, path: str, *, folders: Sequence[str] = HELPER_FOLDERS) -> None:
         self._path = path
-        self._helpers = tuple(helpers)
+        self._folders = tuple(folders)
 
     def __repr__(self) -> str:
         return f"DockerConfig({self._path!r})"
@@ -133,9 +130,9 @@ class DockerConfig:
             raise self._wrong("is no valid JSON object; log in again, or repair it") from None
 
     def _helper_of(self, fields: Mapping[str, Any], host: str) -> str:
-        helpers = fields.get("credHelpers") or {}
+        by_host = fields.get("credHelpers") or {}
         keys = _keys(host)
-        helper = next((helpers[key] for key in keys if key in helpers), None) if isinstance(helpers, dict) else None
+        helper = next((by_host[key] for key in keys if key in by_host), None) if isinstance(by_host, dict) else None
         helper = fields.get("credsStore") or "" if helper is None else helper
         if not isinstance(helper, str) or (helper and not _HELPER_NAME.fullmatch(helper)):
             raise self._wrong(f"names a credential helper for {host} that cannot exist")
@@ -180,11 +177,11 @@ class DockerConfig:
         """
         program = f"docker-credential-{helper}"
         path = next(
-            (each for folder in self._helpers if os.access(each := os.path.join(folder, program), os.X_OK)), None
+            (each for folder in self._folders if os.access(each := os.path.join(folder, program), os.X_OK)), None
         )
         if path is None:
-            raise self._wrong(f"wants {program} for {server}, which is in none of {', '.join(self._helpers)}")
-        status, output = _run([path, "get"], server.encode())
+            raise self._wrong(f"wants {program} for {server}, which is in none of {', '.join(self._folders)}")
+        status, output = helpers.ask([path, "get"], server.encode())
         if status is None:
             raise errors.FailedPrecondition(f"credential helper {path} for {server} did not answer")
         if status:
@@ -195,7 +192,7 @@ class DockerConfig:
 
     def _answer(self, output: bytes, path: str) -> Credential | None:
         try:
-            fields = documents.mapping(documents.load(output, limit=_HELPER_LIMIT), "")
+            fields = documents.mapping(documents.load(output, limit=helpers.OUTPUT_LIMIT), "")
             username, secret = documents.string(fields, "Username", ""), documents.string(fields, "Secret", "")
         except errors.InvalidArgument:
             raise errors.FailedPrecondition(
@@ -204,38 +201,6 @@ class DockerConfig:
         if username == "<token>":
             return Credential(identity_token=secret)
         return Credential(username=username, secret=secret) or None
-
-
-def _run(command: Sequence[str], given: bytes) -> tuple[int | None, bytes]:
-    """Exit status and the beginning of the output; no status when the program cannot run or takes too long."""
-    try:
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
-        )
-    except OSError:
-        return None, b""
-    with process:
-        timer = threading.Timer(_HELPER_PATIENCE, process.kill)
-        timer.start()
-        try:
-            output = _exchange(process, given)
-            late = process.wait() < 0
-        finally:
-            timer.cancel()
-        return None if late else process.returncode, output
-
-
-def _exchange(process: subprocess.Popen[bytes], given: bytes) -> bytes:
-    if process.stdin is None or process.stdout is None:
-        return b""
-    with contextlib.suppress(BrokenPipeError):  # it may know the answer without reading the question
-        process.stdin.write(given)
-    process.stdin.close()
-    output = b""
-    while len(output) < _HELPER_LIMIT and (piece := process.stdout.read(65536)):
-        output += piece
-    process.stdout.close()
-    return output
 
 
 def _keys(host: str) -> tuple[str, ...]:

@@ -93,6 +93,11 @@ def test_accounts_and_proxies_come_from_the_callers_environment(tmp_path):
     (tmp_path / "config.json").write_text('{"auths": {"here.example": {"username": "me", "password": "secret"}}}')
     access = registries.Access(environment={"DOCKER_CONFIG": str(tmp_path), "HTTPS_PROXY": "ftp://nowhere"})
     assert access._accounts("here.example").lookup("here.example").username == "me"
+    (tmp_path / "config.json").write_text('{"credsStore": "x"}')
+    (tmp_path / "docker-credential-x").write_text('#!/bin/sh\necho \'{"Username": "you", "Secret": "s"}\'\n')
+    (tmp_path / "docker-credential-x").chmod(0o755)
+    access = registries.Access(environment={**access.environment, "PATH": f"relative:{tmp_path}"})
+    assert access._accounts("here.example").lookup("here.example").username == "you"
     with pytest.raises(errors.InvalidArgument, match="HTTPS_PROXY"):
         access.registry("here.example/a:b")
 

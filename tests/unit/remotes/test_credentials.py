@@ -1,17 +1,19 @@
 import base64
 import json
 import os
+import signal
+import time
 
 import pytest
 
-from boxship.remotes import credentials
+from boxship.remotes import credentials, helpers
 from boxship.terms import errors
 
 
 def config(tmp_path, **fields):
     path = tmp_path / "config.json"
     path.write_text(json.dumps(fields))
-    return credentials.DockerConfig(str(path), helpers=[str(tmp_path)])
+    return credentials.DockerConfig(str(path), folders=[str(tmp_path)])
 
 
 def encoded(text):
@@ -86,6 +88,38 @@ def test_a_helper_that_fails_is_no_reason_to_take_another_account(tmp_path, scri
     with pytest.raises(errors.FailedPrecondition) as caught:
         source.lookup("a")
     assert "SECRET" not in str(caught.value)
+
+
+def test_a_helper_that_hangs_is_ended_with_its_children(tmp_path, monkeypatch):
+    """The shell's child holds the output, and lives on when only the shell is killed."""
+    monkeypatch.setattr(helpers, "PATIENCE", 0.3)
+    helper(tmp_path, f"echo $$ > {tmp_path}/pid\nsleep 60\nsleep 60")
+    begin = time.monotonic()
+    with pytest.raises(errors.FailedPrecondition, match="did not answer"):
+        config(tmp_path, credsStore="test").lookup("a")
+    assert time.monotonic() - begin < 10
+    group = int((tmp_path / "pid").read_text())
+    while time.monotonic() - begin < 10 and _exists(group):
+        time.sleep(0.01)
+    assert not _exists(group)
+
+
+def _exists(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_what_a_helper_leaves_behind_is_not_waited_for(tmp_path):
+    helper(tmp_path, """sleep 60 & echo $! > $(dirname "$0")/pid; echo '{"Username":"u","Secret":"s"}'""")
+    begin = time.monotonic()
+    try:
+        assert config(tmp_path, credsStore="test").lookup("a").username == "u"
+        assert time.monotonic() - begin < 10
+    finally:
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("name", ["../../bin/sh", "a/b", "none-such", ""])
