@@ -23,6 +23,7 @@ CLIENT_ID = "boxship"
 TOKEN_LIMIT = 64 * 1024
 _SHORTEST_LIFE, _LONGEST_LIFE = 60.0, 24 * 3600.0
 _MARGIN = 5.0
+_MOST_TOLD = 8
 _NO_POST_HERE = frozenset({400, 401, 404, 405})
 _TOKEN_LETTERS = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
@@ -138,6 +139,7 @@ class Authorizer:
         self._clock = clock
         self._lock = threading.Lock()
         self._challenge: Challenge | None = None
+        self._told: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._kept: dict[tuple[str, ...], _Header] = {}
         self._refresh = ""
 
@@ -172,6 +174,7 @@ class Authorizer:
                 raise self._failed("it does not accept the account")
             self._challenge = best
             key = tuple(sorted(set(scopes)))
+            self._told[key] = tuple(best.parameters.get("scope", "").split())[:_MOST_TOLD]
             kept = self._kept.get(key)
             if kept is not None and refused == kept.value:
                 del self._kept[key]
@@ -200,9 +203,10 @@ class Authorizer:
         realm = challenge.parameters.get("realm", "")
         if not realm:
             raise self._failed("its challenge names no realm")
-        wanted = list(scopes) or challenge.parameters.get("scope", "").split(" ")
-        fields = {"service": challenge.parameters.get("service", "")}
-        answer = self._ask(realm, fields, [scope for scope in wanted if scope], account)
+        # A server behind a path may know its repositories by other names than we do, so what it says is asked for too.
+        told = self._told.get(scopes) or (() if scopes else challenge.parameters.get("scope", "").split())
+        wanted = [*scopes, *(scope for scope in told if not _covered(scope, scopes))]
+        answer = self._ask(realm, {"service": challenge.parameters.get("service", "")}, wanted, account)
         if answer.status in {401, 403}:
             raise self._failed(f"its token server {_host(realm)} refuses with {answer.status}" + _for(account))
         if answer.status != 200:
@@ -231,7 +235,8 @@ class Authorizer:
         self, realm: str, fields: Mapping[str, str], scopes: Sequence[str], account: credentials.Credential
     ) -> Answer:
         form = {**fields, "client_id": CLIENT_ID, "scope": " ".join(scopes)}
-        if refresh := account.identity_token or self._refresh:
+        # A secret of nobody is an identity token, say Docker's helpers and containerd.
+        if refresh := account.identity_token or ("" if account.username else account.secret) or self._refresh:
             form |= {"grant_type": "refresh_token", "refresh_token": refresh}
         else:
             form |= {"grant_type": "password", "username": account.username, "password": account.secret}
@@ -256,6 +261,15 @@ class Authorizer:
         seconds = float(life) if isinstance(life, int | float) and not isinstance(life, bool) else _SHORTEST_LIFE
         seconds = min(max(seconds, _SHORTEST_LIFE), _LONGEST_LIFE)
         return _Header(f"Bearer {value}", self._clock() + seconds - _MARGIN)
+
+
+def _covered(scope: str, scopes: Sequence[str]) -> bool:
+    """Whether another scope allows at least what `resource:actions` does."""
+    resource, _, actions = scope.rpartition(":")
+    wanted = set(actions.split(","))
+    return any(
+        each.rpartition(":")[0] == resource and wanted <= set(each.rpartition(":")[2].split(",")) for each in scopes
+    )
 
 
 def _basic(account: credentials.Credential) -> str:

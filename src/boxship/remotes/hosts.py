@@ -5,7 +5,8 @@
       capabilities = ["pull", "resolve"]
       ca = "mirror.crt"
 
-A folder per registry lies in each of the roots: `example.com_5000_`, `example.com:5000`, `example.com` or `_default`.
+A folder per registry lies in each of the roots: `example.com_5000_` or `example.com:5000`, for the port that goes
+without saying `example.com`; `_default` is for all others.
 Where it has no hosts.toml, Docker's layout is read: `*.crt` are authorities, `*.cert` with `*.key` client certificates.
 Without any folder a name is its own server, over TLS unless it is this machine.
 """
@@ -121,7 +122,7 @@ class Hosts:
 
     def _folder(self, name: str) -> str | None:
         host, port = split_port(name)
-        wanted = [f"{host}_{port}_", f"{host}:{port}", host] if port else [host]
+        wanted = [f"{host}_{port}_", f"{host}:{port}"] if port else [host]
         for root in self._roots:
             for folder in (*wanted, "_default"):
                 path = os.path.join(root, folder)
@@ -195,13 +196,10 @@ class _File:
         if not isinstance(tables, dict):
             raise self._wrong("host", "is no table")
         found = [self._endpoint(url, table, f'host."{url}"') for url, table in tables.items()]
-        server = document.get("server")
-        if server is None:
-            own = self._endpoint(self._own.origin, {**document, "capabilities": None}, "")
-            return [*found, dataclasses.replace(own, undecided=self._own.undecided and own.tls == Tls())]
-        if server == "":
-            return found
-        return [*found, self._endpoint(server, {**document, "capabilities": None}, "server")]
+        if server := document.get("server"):
+            return [*found, self._endpoint(server, document, "server")]
+        own = self._endpoint(self._own.origin, document, "")
+        return [*found, dataclasses.replace(own, undecided=self._own.undecided and own.tls == Tls())]
 
     def _load(self) -> dict[str, Any]:
         import tomllib
@@ -241,10 +239,9 @@ class _File:
         )
 
     def _capabilities(self, table: Mapping[str, Any], where: str) -> frozenset[str]:
-        value = table.get("capabilities")
-        if value is None:
+        found = frozenset(each.lower() for each in self._texts(table.get("capabilities", ()), f"{where}.capabilities"))
+        if not found:
             return _ALL
-        found = frozenset(self._texts(value, f"{where}.capabilities"))
         if unknown := found - _KNOWN_CAPABILITIES:
             raise self._wrong(f"{where}.capabilities", f"{min(unknown)!r} is none of {', '.join(sorted(_ALL))}")
         return found

@@ -93,19 +93,25 @@ class Upload:
         for source in mount_from:
             if source == self._parsed.repository:
                 continue
-            query = {"mount": self._descriptor.digest, "from": source}
-            asked = self._request("POST", "blobs/uploads/", query=query, patient=self._patient)
-            scopes = (*asked.scopes, replies.scope(source))
-            with self._sender.send(self._endpoint, transport.with_scopes(asked, scopes)) as response:
-                if response.status == 201:
-                    return None
-                if response.status == 202:
-                    location = self._location(response)
+            try:
+                with self._ask_mount(source) as response:
+                    if response.status == 201:
+                        return None
+                    if response.status == 202:
+                        location = self._location(response)
+            except (errors.Unauthenticated, errors.PermissionDenied):
+                continue  # nobody lets us read there; it was only to save work
         if location is not None:
             return location
         with self._send("POST", "blobs/uploads/", patient=self._patient) as response:
             replies.check(response, self._endpoint, f"push of {self._parsed.name}@{self._descriptor.digest}")
             return self._location(response)
+
+    def _ask_mount(self, source: str) -> responses.Response:
+        query = {"mount": self._descriptor.digest, "from": source}
+        asked = self._request("POST", "blobs/uploads/", query=query, patient=self._patient)
+        scopes = (*asked.scopes, replies.scope(source))
+        return self._sender.send(self._endpoint, transport.with_scopes(asked, scopes))
 
     def _location(self, response: responses.Response) -> str:
         """Where to put the blob. It may be on another host, which gets no credentials (see transport)."""
@@ -130,6 +136,8 @@ class Upload:
             patient=False,
         )
         with self._sender.send(self._endpoint, asked) as response:
+            if response.status == 416:
+                raise errors.Unavailable(f"push of {self._parsed.name}: the upload session is not at its beginning")
             replies.check(response, self._endpoint, f"push of {self._parsed.name}@{self._descriptor.digest}")
 
     def _pieces(self) -> Iterator[bytes]:

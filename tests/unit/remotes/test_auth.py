@@ -118,6 +118,48 @@ def test_an_identity_token_is_a_refresh_token():
     assert server.asked[0][3]["refresh_token"] == "R"
 
 
+def test_a_secret_of_nobody_is_a_refresh_token():
+    server = TokenServer((200, {"token": "T"}))
+    it = authorizer(server, credentials.Credential(secret="R"))
+    it.challenged([BEARER], None, [])
+    it.header([])
+    assert server.asked[0][3]["grant_type"] == "refresh_token"
+    assert server.asked[0][3]["refresh_token"] == "R"
+
+
+@pytest.mark.parametrize(
+    ("told", "own", "asked"),
+    [
+        ("repository:team/a:pull", "repository:a:pull", "repository:a:pull repository:team/a:pull"),
+        ("repository:a:pull", "repository:a:pull", "repository:a:pull"),
+        ("repository:a:pull", "repository:a:pull,push", "repository:a:pull,push"),
+        ("repository:a:pull,delete", "repository:a:pull", "repository:a:pull repository:a:pull,delete"),
+        ("", "repository:a:pull", "repository:a:pull"),
+        ("x " * 1000, "repository:a:pull", "repository:a:pull" + " x" * 8),
+    ],
+)
+def test_what_the_challenge_wants_is_asked_for_too(told, own, asked):
+    """A mirror below a path has its repositories under longer names."""
+    server = TokenServer((200, {"token": "T"}))
+    it = authorizer(server, ACCOUNT)
+    it.challenged([f'Bearer realm="https://auth.example.com/token",scope="{told}"'], None, [own])
+    assert it.header([own]) == "Bearer T"
+    assert server.asked[0][3]["scope"] == asked
+    it.header(["repository:b:pull"])
+    assert server.asked[1][3]["scope"] == "repository:b:pull"
+
+
+def test_more_that_is_wanted_later_is_asked_for():
+    server = TokenServer((200, {"token": "T"}), (200, {"token": "U"}))
+    it = authorizer(server)
+    it.challenged([BEARER], None, ["repository:a:pull"])
+    refused = it.header(["repository:a:pull"])
+    more = 'Bearer realm="https://auth.example.com/token",scope="repository:z:pull",error="insufficient_scope"'
+    it.challenged([more], refused, ["repository:a:pull"])
+    assert it.header(["repository:a:pull"]) == "Bearer U"
+    assert "repository%3Az%3Apull" in server.asked[1][1]
+
+
 def test_a_refresh_token_that_came_is_used_next():
     server = TokenServer((200, {"token": "T", "refresh_token": "NEW"}))
     it = authorizer(server, ACCOUNT)

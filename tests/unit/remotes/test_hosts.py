@@ -82,15 +82,29 @@ def test_without_server_the_name_itself_is_asked_last(tmp_path):
     assert not own.namespace
 
 
-def test_an_empty_server_leaves_only_the_mirrors(tmp_path):
+def test_an_empty_server_is_none(tmp_path):
     write(tmp_path, 'server = ""\n[host."https://mirror"]')
-    assert [each.address for each in hosts.Hosts([str(tmp_path)]).endpoints("example.com")] == ["mirror"]
+    assert [each.address for each in hosts.Hosts([str(tmp_path)]).endpoints("example.com")] == ["mirror", "example.com"]
 
 
-@pytest.mark.parametrize("name", ["example.com_5000_", "example.com:5000", "example.com", "_default"])
+@pytest.mark.parametrize("server", ["", 'server = "https://example.com"\n'])
+def test_what_the_server_itself_may_do(tmp_path, server):
+    write(tmp_path, f'{server}capabilities = ["Resolve"]\n[host."https://mirror"]\ncapabilities = []')
+    mirror, own = hosts.Hosts([str(tmp_path)]).endpoints("example.com")
+    assert own.capabilities == {"resolve"}
+    assert mirror.capabilities == {"pull", "resolve", "push"}
+
+
+@pytest.mark.parametrize("name", ["example.com_5000_", "example.com:5000", "_default"])
 def test_names_of_folders(tmp_path, name):
     write(tmp_path, '[host."https://mirror"]', name)
     assert hosts.Hosts([str(tmp_path)]).endpoints("example.com:5000")[0].address == "mirror"
+
+
+def test_another_port_is_another_registry(tmp_path):
+    write(tmp_path, 'server = "https://example.com"')
+    [own] = hosts.Hosts([str(tmp_path)]).endpoints("example.com:5000")
+    assert own.address == "example.com:5000"
 
 
 def test_the_exact_folder_goes_before_the_common_one(tmp_path):

@@ -72,6 +72,26 @@ def test_a_blob_is_mounted_from_another_repository(server, remote, store):
     assert remote.push(f"{server.host}/a:t", parts[1], store, ["base"]) is True
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_repository_that_may_not_be_read_is_not_mounted_from(store, status):
+    """The token server gives nothing at all when one of two scopes is too much."""
+    parts = image(store)
+    with registries.Registry(accounts={"u": "p"}) as server:
+        source = credentials.Fixed({server.host: credentials.Credential(username="u", secret="p")})
+        with registry.Registry(hosts.Hosts(()), source, pause=lambda _: None) as remote:
+            remote.push(f"{server.host}/a:t", parts[1], store)
+            server.fail(registries.Fault(path="/token", times=2, status=status))
+            assert remote.push(f"{server.host}/a:t", parts[0], store, ["secret"])
+
+
+@pytest.mark.parametrize("status", [404, 416])
+def test_a_session_that_is_lost_is_begun_again(server, remote, store, status):
+    parts = image(store)
+    server.fail(registries.Fault(method="PUT", path="uploads", status=status))
+    assert remote.push(f"{server.host}/a:t", parts[0], store)
+    assert len(server.requests("POST", "uploads")) == 2
+
+
 def test_labels_tell_where_a_blob_can_be_mounted_from(server, remote, store):
     parts = image(store)
     server.put_blob("base", LAYER)
