@@ -5,7 +5,7 @@ import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from boxship.remotes import failures, hosts, proxies, responses, urls
+from boxship.remotes import addresses, failures, hosts, proxies, responses, urls
 from boxship.terms import errors
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _new_pool(
         options["ssl_context"] = _context(tls)
         if tls.skip_verify:
             options["assert_hostname"] = False
-    host, text = hosts.split_port(netloc)
+    host, text = addresses.split_port(netloc)
     port = int(text) if text else None
     if proxy is not None:
         told = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}

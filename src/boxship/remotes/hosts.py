@@ -12,13 +12,13 @@ Without any folder a name is its own server, over TLS unless it is this machine.
 """
 
 import dataclasses
-import ipaddress
 import os
 import re
 import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from boxship.remotes import addresses
 from boxship.terms import errors
 
 DEFAULT_ROOTS = ("/etc/boxship/certs.d", "/etc/containerd/certs.d", "/etc/docker/certs.d")
@@ -121,7 +121,7 @@ class Hosts:
         return _File(path, name, self._own(name)).endpoints()
 
     def _folder(self, name: str) -> str | None:
-        host, port = split_port(name)
+        host, port = addresses.split_port(name)
         wanted = [f"{host}_{port}_", f"{host}:{port}"] if port else [host]
         for root in self._roots:
             for folder in (*wanted, "_default"):
@@ -135,50 +135,9 @@ class Hosts:
         tls = Tls(skip_verify=bool({name, "*"} & self._skip_verify))
         if {name, "*"} & self._plain_http:
             return Endpoint(scheme="http", address=address)
-        if is_this_machine(split_port(name)[0]) and split_port(name)[1] != "443":
+        if addresses.is_this_machine(addresses.split_port(name)[0]) and addresses.split_port(name)[1] != "443":
             return Endpoint(scheme="http", address=address, tls=tls, undecided=True)
         return Endpoint(scheme="https", address=address, tls=tls)
-
-
-def split_port(address: str) -> tuple[str, str]:
-    """Host and port of `host`, `host:port` or `[v6]:port`; brackets are kept, no port is empty."""
-    host, colon, port = address.rpartition(":")
-    if not colon or port.endswith("]"):
-        return address, ""
-    return host, port
-
-
-def is_this_machine(host: str) -> bool:
-    """Whether a host's name can only mean this machine: `localhost`, names below it, loopback addresses."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    address = literal(host)
-    return address is not None and address.is_loopback
-
-
-def literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address that a host is, when it is written as one; IPv4 inside IPv6 comes out as IPv4."""
-    bare = host.removeprefix("[").removesuffix("]").partition("%")[0]
-    try:
-        address = ipaddress.ip_address(bare)
-    except ValueError:
-        return _old_literal(bare)
-    mapped = getattr(address, "ipv4_mapped", None)
-    return mapped or address
-
-
-def _old_literal(host: str) -> ipaddress.IPv4Address | None:
-    """Resolvers still read `127.1`, `0x7f000001` and `2130706433` as addresses."""
-    if not re.fullmatch(r"[0-9a-fA-FxX.]*[0-9][0-9a-fA-FxX.]*", host, re.ASCII) or not re.search(
-        r"(^|\.)(0[xX])?[0-9a-fA-F]+\.?$", host
-    ):
-        return None
-    import socket
-
-    try:
-        return ipaddress.IPv4Address(socket.inet_aton(host.rstrip(".")))
-    except OSError:
-        return None
 
 
 class _File:

@@ -14,7 +14,7 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Self
 
-from boxship.remotes import hosts
+from boxship.remotes import addresses
 from boxship.terms import errors
 
 _PORTS = {"http": 80, "https": 443}
@@ -46,7 +46,7 @@ class _Exception:
         if self.port not in {"", str(port)}:
             return False
         if self.network is not None:
-            address = hosts.literal(host)
+            address = addresses.literal(host)
             return address is not None and address in self.network
         return host.endswith(self.suffix) or (self.itself and host == self.suffix[1:])
 
@@ -76,7 +76,7 @@ class Proxies:
         parts = urllib.parse.urlsplit(url)
         proxy = self.by_scheme.get(parts.scheme)
         host = parts.hostname or ""
-        if proxy is None or self.nobody or hosts.is_this_machine(host):
+        if proxy is None or self.nobody or addresses.is_this_machine(host):
             return None
         port = parts.port or _PORTS[parts.scheme]
         return None if any(each.covers(host, port) for each in self.exceptions) else proxy
@@ -115,7 +115,7 @@ def _exception(entry: str) -> _Exception | None:
     """`10.0.0.0/8`, `10.1.2.3:443`, `example.com` (and what is below it), `.example.com`, `*.example.com:80`."""
     if network := _network(entry):
         return _Exception(network=network)
-    host, port = hosts.split_port(entry) if entry.count(":") == 1 or entry.startswith("[") else (entry, "")
+    host, port = addresses.split_port(entry) if entry.count(":") == 1 or entry.startswith("[") else (entry, "")
     host = host.removeprefix("[").removesuffix("]").removeprefix("*")
     if not host:
         return None

@@ -2,7 +2,7 @@
 
 import urllib.parse
 
-from boxship.remotes import hosts
+from boxship.remotes import addresses
 from boxship.terms import errors
 
 
@@ -34,14 +34,14 @@ def check_target(target: str, source: str, *, what: str) -> None:
 
 
 def _is_inside(host: str) -> bool:
-    address = hosts.literal(host)
+    address = addresses.literal(host)
     if address is None:
-        return hosts.is_this_machine(host)
+        return addresses.is_this_machine(host)
     return not address.is_global
 
 
 def _is_link_local(host: str) -> bool:
-    address = hosts.literal(host)
+    address = addresses.literal(host)
     return address is not None and (address.is_link_local or address.is_unspecified or address.is_multicast)
 
 

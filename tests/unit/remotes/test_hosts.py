@@ -1,6 +1,6 @@
 import pytest
 
-from boxship.remotes import hosts
+from boxship.remotes import addresses, hosts
 from boxship.terms import errors
 
 
@@ -185,9 +185,9 @@ def test_a_name_cannot_lead_out_of_the_roots(tmp_path):
     ],
 )
 def test_old_ways_to_write_an_address_are_seen_through(host, address):
-    assert str(hosts.literal(host)) == address
+    assert str(addresses.literal(host)) == address
 
 
 @pytest.mark.parametrize("host", ["example.com", "deadbeef", "a.b", "1.2.3.4.example", ""])
 def test_names_are_no_addresses(host):
-    assert hosts.literal(host) is None
+    assert addresses.literal(host) is None
