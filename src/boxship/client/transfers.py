@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 from boxship.client import registries, stores
-from boxship.core import content, images
-from boxship.plugins.transfer import graph, unpack
+from boxship.core import content, graphs, images
 from boxship.plugins.transfer import progress as transfer
+from boxship.plugins.transfer import unpack
 from boxship.proxies import callers
 from boxship.terms import errors, oci, platforms, references
 
@@ -121,7 +121,7 @@ def complete(caller: callers.Caller, target: oci.Descriptor) -> list[platforms.P
         if descriptor.media_type not in oci.MANIFESTS or not below:
             continue
         if all(_has(blobs, each.digest) for each in below) and below[0].media_type in oci.CONFIGS:
-            manifest = graph.read(blobs, descriptor)
+            manifest = graphs.read(blobs, descriptor)
             if isinstance(manifest, oci.Manifest):
                 found.append(_config(blobs, manifest).platform)
     return found
@@ -143,12 +143,12 @@ def _here(caller: callers.Caller, target: oci.Descriptor) -> list[tuple[oci.Desc
     waiting = [(target, 0)]
     while waiting:
         descriptor, depth = waiting.pop()
-        if descriptor.digest in found or depth > graph.DEEPEST:
+        if descriptor.digest in found or depth > graphs.DEEPEST:
             continue
         below: Sequence[oci.Descriptor] = ()
-        if graph.is_manifest(descriptor):
+        if graphs.is_manifest(descriptor):
             try:
-                below = graph.children(graph.read(blobs, descriptor), platforms.EVERYTHING)
+                below = graphs.children(graphs.read(blobs, descriptor), platforms.EVERYTHING)
             except errors.NotFound:
                 continue
         found[descriptor.digest] = descriptor, below
@@ -178,7 +178,7 @@ def _unpacker(held: stores.Stores, snapshotter: str) -> unpack.Unpacker:
 def _unpack(
     held: stores.Stores, image: images.Image, wanted: platforms.Matcher, snapshotter: str, report: transfer.Report
 ) -> str:
-    _, manifest = graph.manifest(held.content, image.target, wanted, image.name)
+    _, manifest = graphs.manifest(held.content, image.target, wanted, image.name)
     config = _config(held.content, manifest)
     return _unpacker(held, snapshotter).unpack(manifest, config, report=report)
 

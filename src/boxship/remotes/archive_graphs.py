@@ -1,12 +1,9 @@
-"""The documents between an image's name and its blobs: reading them from a store, and writing down what they hold."""
+"""The documents that an archive brought: what they hold must have come along, and gets labels that keep it."""
 
 import json
 
-from boxship.core import content
-from boxship.terms import digests, errors, labels, oci, platforms
-
-DEEPEST = 32
-"""Indexes within indexes."""
+from boxship.core import content, graphs
+from boxship.terms import digests, errors, oci, platforms
 
 
 def document(value: oci.Manifest | oci.Index) -> bytes:
@@ -15,12 +12,6 @@ def document(value: oci.Manifest | oci.Index) -> bytes:
 
 def describe(data: bytes, media_type: str) -> oci.Descriptor:
     return oci.Descriptor(media_type=media_type, digest=digests.of(data), size=len(data))
-
-
-def read(provider: content.Provider, descriptor: oci.Descriptor) -> oci.Manifest | oci.Index:
-    """A stored document. Raises NotFound, InvalidArgument."""
-    data = content.read_blob(provider, descriptor, oci.MANIFEST_LIMIT)
-    return oci.parse(data, descriptor.media_type, where=f"manifest {descriptor.digest}")
 
 
 def config(provider: content.Provider, manifest: oci.Manifest) -> oci.ImageConfig:
@@ -34,64 +25,59 @@ def config(provider: content.Provider, manifest: oci.Manifest) -> oci.ImageConfi
     return found
 
 
-def wanted(index: oci.Index, matcher: platforms.Matcher) -> list[oci.Descriptor]:
-    """The manifests for some platforms, best first. Those without a platform may be anything, and come last."""
-    found = [each for each in index.manifests if each.platform is None or matcher.matches(each.platform)]
-    return sorted(
-        found, key=lambda each: len(matcher.wanted) + 1 if each.platform is None else matcher.rank(each.platform)
-    )
+class Keeper:
+    """Labels what is in a store, so that the collector keeps what it points at."""
 
+    def __init__(self, store: content.Store, matcher: platforms.Matcher) -> None:
+        self._store = store
+        self._matcher = matcher
+        self._outcomes: dict[str, errors.NotFound | None] = {}
 
-def missing(index: oci.Index, matcher: platforms.Matcher, digest: str) -> errors.NotFound:
-    there = ", ".join(sorted({str(each.platform) for each in index.manifests if each.platform is not None})) or "none"
-    asked = ", ".join(str(each) for each in matcher.wanted[:1]) or "any platform"
-    return errors.NotFound(f"image {digest}: nothing for {asked}; it is there for {there}")
+    def keep(self, descriptor: oci.Descriptor, depth: int = 0) -> None:
+        """Keep an image, or a blob. Of an index some manifests may be missing, as long as one that is wanted is whole.
 
+        Raises:
+            NotFound: a blob is missing, or nothing is for the wanted platforms.
+            InvalidArgument: a document breaks the rules.
+        """
+        if depth > graphs.DEEPEST:
+            raise graphs.too_deep(descriptor.digest)
+        if descriptor.digest not in self._outcomes:
+            try:
+                self._keep_anew(descriptor, depth)
+            except errors.NotFound as exc:
+                self._outcomes[descriptor.digest] = exc
+            else:
+                self._outcomes[descriptor.digest] = None
+        if failure := self._outcomes[descriptor.digest]:
+            raise failure
 
-def keep(store: content.Store, target: oci.Descriptor, matcher: platforms.Matcher) -> None:
-    """Label a document and those below it, so that the collector keeps what they point at; all of it must be there.
+    def _keep_anew(self, descriptor: oci.Descriptor, depth: int) -> None:
+        if not graphs.is_manifest(descriptor):
+            self._store.info(descriptor.digest)
+            return
+        found = graphs.read(self._store, descriptor)
+        if isinstance(found, oci.Manifest):
+            below = [found.config, *(each for each in found.layers if each.media_type not in oci.FOREIGN_LAYERS)]
+            for blob in below:
+                self.keep(blob, depth + 1)
+        else:
+            below = self._whole(found, descriptor, depth)
+        graphs.hold(self._store, descriptor, graphs.child_labels(found, below))
 
-    Raises:
-        NotFound: a blob is missing, or nothing is for the wanted platforms.
-        InvalidArgument: a document breaks the rules.
-    """
-    seen: set[str] = set()
-    waiting = [(target, 0)]
-    while waiting:
-        descriptor, depth = waiting.pop()
-        if descriptor.digest in seen or descriptor.media_type not in oci.MANIFESTS | oci.INDEXES:
-            continue
-        if depth > DEEPEST:
-            raise errors.InvalidArgument(f"image {target.digest}: more than {DEEPEST} indexes within each other")
-        seen.add(descriptor.digest)
-        document = read(store, descriptor)
-        below = _below(document, matcher, descriptor)
-        _hold(store, descriptor, document, below)
-        waiting += [(each, depth + 1) for each in below]
-
-
-def _below(
-    found: oci.Manifest | oci.Index, matcher: platforms.Matcher, descriptor: oci.Descriptor
-) -> list[oci.Descriptor]:
-    """What a document points at, as far as it is wanted, each once."""
-    if isinstance(found, oci.Manifest):
-        return [found.config, *(each for each in found.layers if each.media_type not in oci.FOREIGN_LAYERS)]
-    below = wanted(found, matcher)
-    if not below and found.manifests:
-        raise missing(found, matcher, descriptor.digest)
-    return list({each.digest: each for each in below}.values())
-
-
-def _hold(
-    store: content.Store, holder: oci.Descriptor, found: oci.Manifest | oci.Index, below: list[oci.Descriptor]
-) -> None:
-    for blob in below:
-        store.info(blob.digest)
-    prefix = labels.GC_REF_CONTENT
-    if isinstance(found, oci.Index):
-        held = {f"{prefix}.m.{place}": each.digest for place, each in enumerate(below)}
-    else:
-        held = {f"{prefix}.l.{place}": each.digest for place, each in enumerate(below[1:])}
-        held[f"{prefix}.config"] = found.config.digest
-    if held:
-        store.update(content.Info(digest=holder.digest, labels=held), [f"labels.{key}" for key in held])
+    def _whole(self, index: oci.Index, descriptor: oci.Descriptor, depth: int) -> list[oci.Descriptor]:
+        """The wanted manifests that are there with all that they need."""
+        if not index.manifests:
+            return []
+        graphs.choose(index, self._matcher, descriptor.digest)
+        found: list[oci.Descriptor] = []
+        failure: errors.NotFound | None = None
+        for each in graphs.fitting(index, self._matcher):
+            try:
+                self.keep(each, depth + 1)
+                found.append(each)
+            except errors.NotFound as exc:
+                failure = failure or exc
+        if failure and not found:
+            raise failure
+        return found

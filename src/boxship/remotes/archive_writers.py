@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from boxship.core import content, tar, tar_output
+from boxship.core import content, graphs, tar, tar_output
 from boxship.remotes import archive_graphs
 from boxship.terms import digests, errors, oci, platforms, references
 
@@ -55,7 +55,7 @@ class _Plan:
         self._collected: dict[str, tuple[str, oci.Manifest] | None] = {}
 
     def add(self, name: str, root: oci.Descriptor) -> None:
-        if root.media_type not in oci.MANIFESTS | oci.INDEXES:
+        if not graphs.is_manifest(root):
             raise errors.InvalidArgument(f"image {name or root.digest}: only manifests may be exported")
         named = {**root.annotations, **(annotations(name) if name else {})}
         self._roots.append(dataclasses.replace(root, annotations=named))
@@ -66,23 +66,23 @@ class _Plan:
 
     def _collect(self, descriptor: oci.Descriptor, depth: int) -> tuple[str, oci.Manifest] | None:
         """Take what is below a document; the best manifest there, for who knows only one."""
-        if depth > archive_graphs.DEEPEST:
-            raise errors.InvalidArgument(f"image {descriptor.digest}: too many indexes within each other")
+        if depth > graphs.DEEPEST:
+            raise graphs.too_deep(descriptor.digest)
         if descriptor.digest not in self._collected:
             self._collected[descriptor.digest] = self._collect_anew(descriptor, depth)
         return self._collected[descriptor.digest]
 
     def _collect_anew(self, descriptor: oci.Descriptor, depth: int) -> tuple[str, oci.Manifest] | None:
         self._take(descriptor)
-        document = archive_graphs.read(self._provider, descriptor)
+        document = graphs.read(self._provider, descriptor)
         if isinstance(document, oci.Manifest):
             for blob in (document.config, *document.layers):
                 self._take(blob)
             return descriptor.digest, document
-        wanted = archive_graphs.wanted(document, self._matcher)
-        if not wanted and document.manifests:
-            raise archive_graphs.missing(document, self._matcher, descriptor.digest)
-        found = [self._collect(each, depth + 1) for each in wanted if each.media_type in oci.MANIFESTS | oci.INDEXES]
+        if document.manifests:
+            graphs.choose(document, self._matcher, descriptor.digest)
+        wanted = [each for each in graphs.children(document, self._matcher) if graphs.is_manifest(each)]
+        found = [self._collect(each, depth + 1) for each in wanted]
         return next((each for each in found if each is not None), None)
 
     def _take(self, blob: oci.Descriptor) -> None:

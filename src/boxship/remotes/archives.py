@@ -10,7 +10,7 @@ members with one name the last counts. (OCI image-spec, image-layout.md; Docker 
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from boxship.core import content
+from boxship.core import content, graphs
 from boxship.remotes import archive_graphs, archive_readers, archive_writers
 from boxship.terms import documents, errors, oci, platforms, references
 
@@ -52,7 +52,8 @@ def load(
     Args:
         read: gives up to so many bytes of the archive, none at its end.
         store: takes them; the manifests get the labels that keep their children.
-        matcher: platforms whose blobs must be there; what else the archive has comes along, unlabelled.
+        matcher: wanted platforms. An image must have come whole for one of them at least; of an index that leads to
+            more, what is missing is left out. What else the archive has comes along, unlabelled.
         limit: bytes of the uncompressed archive that are accepted.
 
     Raises:
@@ -68,8 +69,14 @@ def load(
         index, data = _docker(members, store)
     content.write_blob(store, f"index-{index.digest}", data, index)
     parsed = oci.parse_index(data, where="index.json of the archive")
-    archive_graphs.keep(store, index, matcher)
-    return Loaded(index=index, images=tuple(_image(each) for each in archive_graphs.wanted(parsed, matcher)))
+    wanted = graphs.fitting(parsed, matcher)
+    if not wanted and parsed.manifests:
+        graphs.choose(parsed, matcher, index.digest)
+    keeper = archive_graphs.Keeper(store, matcher)
+    for each in wanted:
+        keeper.keep(each)
+    graphs.hold(store, index, graphs.child_labels(parsed, wanted))
+    return Loaded(index=index, images=tuple(_image(each) for each in _named(parsed, wanted)))
 
 
 def _layout(members: archive_readers.Members) -> tuple[oci.Descriptor, bytes]:
@@ -102,6 +109,12 @@ def _docker(members: archive_readers.Members, store: content.Store) -> tuple[oci
     return archive_graphs.describe(data, oci.INDEX), data
 
 
+def _named(index: oci.Index, wanted: Sequence[oci.Descriptor]) -> list[oci.Descriptor]:
+    """The entries of the archive's index for what is wanted: an image with two names has two."""
+    there = [each.digest for each in wanted]
+    return sorted((each for each in index.manifests if each.digest in there), key=lambda each: there.index(each.digest))
+
+
 def _image(descriptor: oci.Descriptor) -> Image:
     name = descriptor.annotations.get(oci.ANNOTATION_NAME, "")
     tag = descriptor.annotations.get(oci.ANNOTATION_REF, "")
@@ -128,7 +141,8 @@ def save(
         write: takes the archive.
         provider: has the blobs.
         images: those without a name get none in the archive.
-        matcher: platforms to take along; of each index the best becomes Docker's image.
+        matcher: of each index the best manifest for it is taken along, or all for everything; the best becomes
+            Docker's image.
         docker: add manifest.json.
 
     Raises:

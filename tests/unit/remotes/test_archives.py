@@ -13,6 +13,8 @@ from boxship.terms import digests, errors, oci, platforms
 
 ARM = platforms.Platform(os="linux", architecture="arm64")
 AMD = platforms.Platform(os="linux", architecture="amd64")
+RISCV = platforms.Platform(os="linux", architecture="riscv64")
+I386 = platforms.Platform(os="linux", architecture="386")
 NAME = "docker.io/library/demo:v1"
 
 
@@ -131,8 +133,43 @@ def test_one_platform_of_several(store, other):
     assert json.loads(members(data)["manifest.json"])[0]["Config"] != ""
     load(other, data, matcher=platforms.only(ARM))
     assert list(other.info(target.digest).labels.values()) == [arm.digest]
-    with pytest.raises(errors.NotFound):
-        load(other, data)
+    with pytest.raises(errors.NotFound, match=r"sha256:"):
+        load(other, data, matcher=platforms.strictly(AMD))
+
+
+def test_an_archive_that_lacks_a_platform_is_taken_without_it(store, other):
+    """This is what `save` makes of an image that was pulled for one machine."""
+    arm = image(store, ARM)
+    target = index(store, image(store, AMD), index(store, image(store, RISCV)), arm)
+    loaded = load(other, saved(store, (NAME, target), matcher=platforms.only(ARM)))
+    assert [each.name for each in loaded.images] == [NAME]
+    assert list(other.info(target.digest).labels.values()) == [arm.digest]
+
+
+def test_manifests_without_their_layers_do_not_count(store, other):
+    """Some tools write all manifests, and the layers for one platform."""
+    amd, arm = image(store, AMD), image(store, ARM)
+    target = index(store, amd, arm)
+    lost = oci.parse_manifest(content.read_blob(store, amd, 10000)).layers[0].digest
+    entries = [(name, data) for name, data in members(saved(store, (NAME, target))).items() if data is not None]
+    load(other, tar([each for each in entries if lost[7:] not in each[0]]))
+    assert list(other.info(target.digest).labels.values()) == [arm.digest]
+
+
+def test_an_image_that_is_whole_for_no_platform_is_refused_beside_others(store, other):
+    whole, broken = image(store, AMD), image(store, AMD, seed=1)
+    lost = oci.parse_manifest(content.read_blob(store, broken, 10000)).layers[0].digest
+    data = members(saved(store, (NAME, whole), ("docker.io/library/broken:v1", index(store, broken))))
+    entries = [(name, each) for name, each in data.items() if each is not None and lost[7:] not in name]
+    with pytest.raises(errors.NotFound, match=lost):
+        load(other, tar(entries))
+
+
+def test_of_compatible_platforms_only_the_best_is_taken_along(store):
+    amd, old = image(store, AMD), image(store, I386)
+    names = members(saved(store, (NAME, index(store, old, amd)), matcher=platforms.only(AMD)))
+    assert f"blobs/sha256/{amd.digest[7:]}" in names
+    assert f"blobs/sha256/{old.digest[7:]}" not in names
 
 
 def test_a_platform_that_is_missing_is_told_with_those_that_are_there(store):
@@ -296,7 +333,7 @@ def test_indexes_too_deep_are_refused(store):
     target = image(store)
     for _ in range(40):
         target = index(store, target)
-    with pytest.raises(errors.InvalidArgument, match="too many indexes"):
+    with pytest.raises(errors.InvalidArgument, match="indexes within each other"):
         saved(store, (NAME, target))
 
 

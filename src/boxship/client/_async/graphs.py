@@ -1,7 +1,6 @@
 """Reading the documents below an image."""
 
-from boxship.core import content
-from boxship.plugins.transfer import graph
+from boxship.core import content, graphs
 from boxship.proxies._async import content as content_proxy
 from boxship.terms import errors, oci, platforms
 
@@ -10,13 +9,13 @@ async def manifest(
     store: content_proxy.ContentProxy, target: oci.Descriptor, matcher: platforms.Matcher, name: str
 ) -> tuple[oci.Descriptor, oci.Manifest]:
     """Go down to the manifest for the best platform. Raises NotFound, InvalidArgument."""
-    for _ in range(graph.DEEPEST):
+    for _ in range(graphs.DEEPEST):
         data = await read(store, target)
         document = oci.parse(data, target.media_type, where=f"manifest {target.digest}")
         if isinstance(document, oci.Manifest):
             return target, document
-        target = graph.choose(document, matcher, name)
-    raise errors.InvalidArgument(f"image {name}: more than {graph.DEEPEST} indexes within each other")
+        target = graphs.choose(document, matcher, name)
+    raise errors.InvalidArgument(f"image {name}: more than {graphs.DEEPEST} indexes within each other")
 
 
 async def config(store: content_proxy.ContentProxy, found: oci.Manifest) -> oci.ImageConfig:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from boxship.core import content, images, registries
-from boxship.plugins.transfer import fetch, graph, progress, unpack
+from boxship.core import content, graphs, images, registries
+from boxship.plugins.transfer import fetch, progress, unpack
 from boxship.terms import errors, oci, platforms
 
 PARALLEL = 4
@@ -19,7 +19,7 @@ class Puller:
         store: takes the blobs.
         names: takes the image.
         unpacker: where to unpack, or None to leave the layers packed.
-        matcher: the platforms wanted; the best one is unpacked.
+        matcher: the platform wanted, or everything; the best one is unpacked.
         report: told about everything.
     """
 
@@ -60,7 +60,7 @@ class Puller:
 
     def _documents(self, name: str, target: oci.Descriptor) -> list[oci.Descriptor]:
         """Fetch manifests and indexes down from the target; returns the other blobs, each once, layers lowest first."""
-        if not graph.is_manifest(target):
+        if not graphs.is_manifest(target):
             raise errors.InvalidArgument(f"image {name}: media type {target.media_type!r} is no image")
         blobs: dict[str, oci.Descriptor] = {}
         waiting, seen = [(target, 0)], set()
@@ -70,34 +70,28 @@ class Puller:
             if descriptor.digest in seen:
                 continue
             seen.add(descriptor.digest)
-            if depth > graph.DEEPEST:
-                raise errors.InvalidArgument(f"image {name}: more than {graph.DEEPEST} indexes within each other")
-            if not graph.is_manifest(descriptor):
+            if depth > graphs.DEEPEST:
+                raise graphs.too_deep(name)
+            if not graphs.is_manifest(descriptor):
                 blobs.setdefault(descriptor.digest, descriptor)
                 continue
             self._fetch(name, descriptor)
-            document = graph.read(self._store, descriptor)
+            document = graphs.read(self._store, descriptor)
             if isinstance(document, oci.Index):
-                graph.choose(document, self._matcher, name)
+                graphs.choose(document, self._matcher, name)
             found = found or isinstance(document, oci.Manifest)
-            wanted = graph.children(document, self._matcher)
-            self._label(descriptor, graph.child_labels(document, wanted))
+            wanted = graphs.children(document, self._matcher)
+            graphs.hold(self._store, descriptor, graphs.child_labels(document, wanted))
             waiting.extend((child, depth + 1) for child in wanted)
         return list(blobs.values())
 
     def _fetch(self, name: str, descriptor: oci.Descriptor) -> None:
         fetch.fetch(name, descriptor, self._registry, self._store, self._report)
 
-    def _label(self, descriptor: oci.Descriptor, labels: dict[str, str]) -> None:
-        if labels:
-            self._store.update(
-                content.Info(digest=descriptor.digest, labels=labels), [f"labels.{key}" for key in labels]
-            )
-
     def _unpack(self, name: str, target: oci.Descriptor, coming: dict[str, "Future[None]"]) -> None:
         if self._unpacker is None:
             return
-        _, manifest = graph.manifest(self._store, target, self._matcher, name)
+        _, manifest = graphs.manifest(self._store, target, self._matcher, name)
         coming[manifest.config.digest].result()
         if manifest.config.media_type not in oci.CONFIGS:
             return

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from boxship.core import content, registries
-from boxship.plugins.transfer import graph, progress
+from boxship.core import content, graphs, registries
+from boxship.plugins.transfer import progress
 from boxship.terms import oci, platforms
 
 PARALLEL = 4
@@ -25,9 +25,9 @@ def push(
         NotFound: a blob is missing here.
         errors.Error: what the registry said.
     """
-    found = [descriptor for descriptor, _ in graph.walk(store, target, matcher)]
-    blobs = [each for each in found if not graph.is_manifest(each) and each.media_type not in oci.FOREIGN_LAYERS]
-    documents = [each for each in reversed(found) if graph.is_manifest(each)]
+    found = [descriptor for descriptor, _ in graphs.walk(store, target, matcher)]
+    blobs = [each for each in found if not graphs.is_manifest(each) and each.media_type not in oci.FOREIGN_LAYERS]
+    documents = [each for each in reversed(found) if graphs.is_manifest(each)]
     if "@" not in reference:
         reference = f"{reference}@{target.digest}"  # the tag is the target's, not its children's
     _push_all(reference, blobs, registry, store, report)

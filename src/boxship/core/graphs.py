@@ -1,6 +1,9 @@
 """The graph below an image: indexes point at manifests, manifests at a configuration and layers.
 
 The collector follows labels and never reads a manifest, so whoever stores a manifest writes its children into labels.
+
+A platform that is wanted is a preference (`platforms.Matcher`): of an index it takes the one manifest that fits best, as
+containerd does, and not all that would run as well. Without a preference all manifests are taken.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,14 +25,26 @@ def read(provider: content.Provider, descriptor: oci.Descriptor) -> oci.Manifest
     return oci.parse(data, descriptor.media_type, where=f"manifest {descriptor.digest}")
 
 
-def children(document: oci.Manifest | oci.Index, matcher: platforms.Matcher) -> Sequence[oci.Descriptor]:
-    """What a document points at, as far as it is wanted: of an index the manifests for matching platforms.
+def fitting(index: oci.Index, matcher: platforms.Matcher) -> list[oci.Descriptor]:
+    """The manifests of an index for some platforms, best first, each digest once.
 
-    An entry that names no platform is taken, since it may be anything.
+    Those that name no platform may be anything, and come last.
     """
+    found = [each for each in index.manifests if each.platform is None or matcher.matches(each.platform)]
+    last = len(matcher.wanted) + 1
+    found.sort(key=lambda each: last if each.platform is None else matcher.rank(each.platform))
+    unique: dict[str, oci.Descriptor] = {}
+    for each in found:
+        unique.setdefault(each.digest, each)
+    return list(unique.values())
+
+
+def children(document: oci.Manifest | oci.Index, matcher: platforms.Matcher) -> Sequence[oci.Descriptor]:
+    """What a document points at, as far as it is wanted: of an index the best manifest, or all for everything."""
     if isinstance(document, oci.Manifest):
         return (document.config, *document.layers)
-    return [entry for entry in document.manifests if entry.platform is None or matcher.matches(entry.platform)]
+    found = fitting(document, matcher)
+    return found[:1] if matcher.wanted else found
 
 
 def child_labels(document: oci.Manifest | oci.Index, wanted: Sequence[oci.Descriptor]) -> dict[str, str]:
@@ -41,17 +56,19 @@ def child_labels(document: oci.Manifest | oci.Index, wanted: Sequence[oci.Descri
     return {f"{prefix}.config": document.config.digest, **layers}
 
 
+def hold(store: content.Store, holder: oci.Descriptor, told: dict[str, str]) -> None:
+    """Put labels on what is stored. Raises NotFound."""
+    if told:
+        store.update(content.Info(digest=holder.digest, labels=told), [f"labels.{key}" for key in told])
+
+
 def choose(index: oci.Index, matcher: platforms.Matcher, name: str) -> oci.Descriptor:
     """The best manifest of an index. Raises NotFound, listing what there is."""
-    fitting = [entry for entry in index.manifests if entry.platform and matcher.matches(entry.platform)]
-    if fitting:
-        return min(fitting, key=lambda entry: matcher.rank(entry.platform) if entry.platform else 0)
-    unnamed = [entry for entry in index.manifests if entry.platform is None]
-    if unnamed:
-        return unnamed[0]
+    if found := fitting(index, matcher):
+        return found[0]
     there = sorted({str(entry.platform) for entry in index.manifests if entry.platform})
     asked = ", ".join(str(platform) for platform in matcher.wanted[:1]) or "any platform"
-    raise errors.NotFound(f"image {name}: no manifest for {asked}; it is there for {', '.join(there) or 'nothing'}")
+    raise errors.NotFound(f"image {name}: nothing for {asked}; it is there for {', '.join(there) or 'nothing'}")
 
 
 def manifest(
@@ -63,7 +80,11 @@ def manifest(
         if isinstance(document, oci.Manifest):
             return target, document
         target = choose(document, matcher, name)
-    raise errors.InvalidArgument(f"image {name}: more than {DEEPEST} indexes within each other")
+    raise too_deep(name)
+
+
+def too_deep(name: str) -> errors.InvalidArgument:
+    return errors.InvalidArgument(f"image {name}: more than {DEEPEST} indexes within each other")
 
 
 def walk(
@@ -83,7 +104,7 @@ def walk(
             continue
         seen.add(descriptor.digest)
         if depth > DEEPEST:
-            raise errors.InvalidArgument(f"manifest {target.digest}: more than {DEEPEST} indexes within each other")
+            raise too_deep(target.digest)
         below = children(read(provider, descriptor), matcher) if is_manifest(descriptor) else ()
         yield descriptor, below
         waiting.extend((child, depth + 1) for child in below)
