@@ -19,12 +19,17 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
 
 
 def recover(table: rows.Rows, backends: Mapping[str, snapshots.Snapshotter]) -> None:
-    """Finish or undo the commits that a crash cut short. Those of snapshotters that are not loaded wait."""
+    """Finish or undo the commits that a crash cut short. Those of snapshotters that are not loaded wait.
+
+    What can be neither must not stop the start: it waits too, and goes when the snapshot is removed.
+    """
     for namespace, name, key, backend in table.many("SELECT namespace, snapshotter, key, backend FROM commits"):
         if name in backends:
-            done = conclude(table, backends[name], (namespace, name, key), backend)
-            words = (name, namespace, key, "finished" if done else "undone")
-            _log.warning("snapshot %s/%s/%s: commit was cut short, %s", *words)
+            try:
+                said = "finished" if conclude(table, backends[name], (namespace, name, key), backend) else "undone"
+            except errors.Error as exc:
+                said = f"and stays so until the snapshot is removed: {exc}"
+            _log.warning("snapshot %s/%s/%s: commit was cut short, %s", name, namespace, key, said)
 
 
 def conclude(table: rows.Rows, store: snapshots.Snapshotter, where: tuple[str, str, str], backend: str) -> bool:

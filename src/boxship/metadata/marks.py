@@ -95,8 +95,10 @@ class _Graph:
                 self._roots.append(node)
             if (used_at := references.used_at(labels)) is not None:
                 self._used_at[node] = used_at
-        for namespace, snapshotter, key in self._rows.many("SELECT namespace, snapshotter, key FROM commits"):
-            self._roots.append(Node(Kind.SNAPSHOT, namespace, f"{snapshotter}/{key}"))
+        for namespace, snapshotter, *keys in self._rows.many("SELECT namespace, snapshotter, key, parent FROM commits"):
+            self._roots.extend(
+                Node(Kind.SNAPSHOT, namespace, f"{snapshotter}/{key}") for key in keys if key is not None
+            )
 
     def _read_containers(self) -> None:
         sql = "SELECT namespace, id, snapshotter, snapshot_key, labels FROM containers"

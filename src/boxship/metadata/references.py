@@ -32,6 +32,7 @@ MARK = "containerd.io/gc."
 """What every label that matters here begins with."""
 
 _NANOSECOND = 1_000_000_000
+_LONGEST = 1 << 63  # nanoseconds that a duration of Go can hold
 _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 
@@ -112,7 +113,7 @@ def duration(text: str) -> int | None:
             return None
         total += float(part[1]) * _UNITS[part[2]]
         at = part.end()
-    return sign * int(total) if rest and at == len(rest) else None
+    return sign * int(total) if rest and at == len(rest) and total < _LONGEST else None
 
 
 def _names(key: str, prefix: str) -> bool:

@@ -26,6 +26,10 @@ _ALL = """
 SELECT key, backend, parent, labels, created_at, updated_at
 FROM snapshots WHERE namespace = ? AND snapshotter = ? ORDER BY key"""
 _ANY = "SELECT 1 FROM snapshots WHERE namespace = ? AND snapshotter = ? LIMIT 1"
+_CHILD = """
+SELECT 1 FROM snapshots WHERE namespace = ?1 AND snapshotter = ?2 AND parent = ?3
+UNION ALL SELECT 1 FROM commits WHERE namespace = ?1 AND snapshotter = ?2 AND parent = ?3 LIMIT 1"""
+_COMING = "SELECT 1 FROM commits WHERE namespace = ? AND snapshotter = ? AND name = ?"
 _MANY = 32
 """From how many snapshots on one walk over the whole backend is cheaper than asking for each."""
 
@@ -144,8 +148,7 @@ class SnapshotsBook:
         with self._rows.writing(frees=True) as transaction:
             self._get(transaction, key)
             where = (self._namespace, self._name, key)
-            sql = "SELECT 1 FROM snapshots WHERE namespace = ? AND snapshotter = ? AND parent = ? LIMIT 1"
-            if transaction.one(sql, where):
+            if transaction.one(_CHILD, where):
                 raise errors.FailedPrecondition("cannot remove snapshot with child")
             transaction.execute("DELETE FROM snapshots WHERE namespace = ? AND snapshotter = ? AND key = ?", where)
             leases.release(transaction, self._namespace, self._lease, leases.SNAPSHOTS + self._name, key)
@@ -247,8 +250,10 @@ class SnapshotsBook:
             if row.parent and self._parent(transaction, row.parent) != below:
                 raise errors.Aborted(f"parent snapshot {row.parent} was replaced")
             self._hold(transaction, row.key)
+            where = (self._namespace, self._name, row.key)
             values = (row.backend, row.parent or None, checks.packed(row.labels), row.created_at, row.updated_at)
-            if not transaction.execute(commits.MAKE, (self._namespace, self._name, row.key, *values)).rowcount:
+            coming = transaction.one(_COMING, where)
+            if coming or not transaction.execute(commits.MAKE, (*where, *values)).rowcount:
                 raise errors.AlreadyExists(f"snapshot {checks.quoted(row.key)}")
             if announce:
                 transaction.announce(

@@ -118,3 +118,9 @@ def test_expiry():
 def test_roots():
     assert references.is_root({"containerd.io/gc.root": "now"})
     assert not references.is_root({"containerd.io/gc.ref.content": D})
+
+
+def test_durations_beyond_all_numbers_are_none():
+    assert references.duration("9" * 400 + "h") is None
+    assert references.duration("1e5h") is None
+    assert references.duration("2562048h") is None  # Go: more than 63 bits of nanoseconds

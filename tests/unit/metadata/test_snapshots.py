@@ -387,3 +387,54 @@ def test_a_snapshotter_that_does_not_answer_does_not_stop_the_collection(book, o
     book.namespace("one").leases.create("x")
     book.namespace("one").leases.delete("x", synchronous=True)
     assert fake.infos == {}
+
+
+def test_the_parent_of_a_commit_on_its_way_stays(opened, fake):
+    """A rebase names its parent in the plan alone, until the rows follow."""
+    book = opened()
+    one = book.namespace("one").snapshotters["fake"]
+    one.prepare("p")
+    one.commit("parent", "p", labels={"containerd.io/gc.root": "x"})
+    one.prepare("c", labels={"containerd.io/gc.root": "x"})
+
+    def others():
+        one.update(snapshots.Info(name="parent", kind=snapshots.Kind.UNKNOWN, labels={}), ["labels"])
+        book.collect()
+        with pytest.raises(errors.FailedPrecondition, match="cannot remove snapshot with child"):
+            one.remove("parent")
+
+    fake.before_commit = others
+    one.commit("child", "c", parent="parent")
+    fake.before_commit = lambda: None
+    assert one.stat("child").parent == "parent"
+
+
+def test_a_name_is_taken_while_its_commit_is_on_its_way(one, fake):
+    one.prepare("a", labels={"x": "1"})
+
+    def another():
+        with pytest.raises(errors.AlreadyExists, match='snapshot "b"'):
+            one.prepare("b")
+
+    fake.before_commit = another
+    one.commit("b", "a", labels={"x": "2"})
+    fake.before_commit = lambda: None
+    assert [(info.name, info.kind, info.labels) for info in one.walk()] == [("b", snapshots.Kind.COMMITTED, {"x": "2"})]
+
+
+def test_a_plan_that_cannot_be_followed_does_not_stop_the_start(opened, fake, caplog):
+    """A book of before, in which the parent of a rebase could go while its commit was on its way."""
+    book = opened()
+    one = book.namespace("one").snapshotters["fake"]
+    one.prepare("a")
+    backend = book.rows.one("SELECT backend FROM snapshots")[0]
+    fake.commit("one/9000/b", backend)
+    with book.rows.writing() as transaction:
+        transaction.execute(
+            "INSERT INTO commits VALUES ('one', 'fake', 'a', 'b', 'one/9000/b', 'gone', '{}', '')",
+        )
+    book.rows.close()
+    again = opened().namespace("one").snapshotters["fake"]
+    assert "one/a" in caplog.text
+    again.prepare("c")
+    again.remove("a")
