@@ -297,6 +297,6 @@ def test_tinyproxy(tmp_path, book, authority, scheme):
             ways = {f"{scheme}_proxy": f"http://{front}"}
             with (
                 client(folders, ways=proxies.Proxies.of(ways)) as remote,
-                pytest.raises(errors.Unavailable, match=f"{front}: it wants an account") as caught,
+                pytest.raises(errors.Unavailable, match=f"{front}: it wants an account"),
             ):
                 remote.resolve("registry.test/a/b:v1")
