@@ -1,9 +1,10 @@
 """What snapshotters that keep folders have in common: one numbered folder per snapshot, beside their records."""
 
 import abc
+import contextlib
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from boxship.core import snapshots
@@ -116,11 +117,7 @@ class FolderSnapshotter(abc.ABC):
 
     def cleanup(self) -> None:
         """Free what no snapshot owns."""
-        with self._records.writing():
-            owned = {str(number) for number in self._records.ids()}
-            found = os.listdir(self._place)  # before looking at what is being made: that leaves only in a transaction
-            orphans = [name for name in found if name not in owned and name not in self._making]
-        self._discard(orphans)
+        self._discard(self._orphans(lambda _: True))
 
     def close(self) -> None:
         if not self._closed:
@@ -131,7 +128,7 @@ class FolderSnapshotter(abc.ABC):
         draft = self._records.draft(kind, key, parent, labels.checked(given or {}))
         name = f"new-{os.urandom(8).hex()}"
         self._making.add(name)  # cleanup passes over it
-        left = [name]
+        number = ""
         try:
             with faults.told(f'failed to create snapshot "{key}"'):
                 folder = self._place / name
@@ -139,14 +136,31 @@ class FolderSnapshotter(abc.ABC):
                 self._fill(folder, draft)  # may take long, so nobody waits for it
                 with self._records.writing():
                     record = self._records.create(draft)
-                    left.append(str(record.id))
-                    self._settle(folder, str(record.id))
+                    number = str(record.id)
+                    self._settle(folder, number)
         except BaseException:
-            self._discard(left)
+            self._discard([name])
+            if number:
+                with contextlib.suppress(errors.Error, OSError):  # then a cleanup finds it
+                    self._discard(self._orphans(lambda left: left == number))
             raise
         finally:
             self._making.discard(name)
         return self._mounts(record)
+
+    def _orphans(self, wanted: Callable[[str], bool]) -> list[str]:
+        """Folders that no snapshot owns, put aside where they have a number: it may be given again from now on."""
+        with self._records.writing():
+            owned = {str(number) for number in self._records.ids()}
+            found = os.listdir(self._place)  # before looking at what is being made: that leaves only in a transaction
+            orphans = [name for name in found if wanted(name) and name not in owned and name not in self._making]
+            return [self._put_aside(name) if name.isdecimal() else name for name in orphans]
+
+    def _put_aside(self, name: str) -> str:
+        aside = f"rm-{os.urandom(8).hex()}"
+        with contextlib.suppress(FileNotFoundError):  # its removal has come to its end
+            (self._place / name).rename(self._place / aside)
+        return aside
 
     def _settle(self, folder: Path, name: str) -> None:
         target = self._place / name

@@ -234,8 +234,55 @@ class TestRemoval:
         for n in range(100):
             assert os.path.isdir(snapshotter.mounts(f"k{n}")[0].source)
 
+    def test_what_nobody_owns_while_its_number_is_given(self, root, snapshotter, monkeypatch) -> None:
+        """A crash has left the folder, not its record: the number is free."""
+        (root / "snapshots/1/fs").mkdir(parents=True)
+        real = trees.remove
+
+        def remove(parent, name) -> None:
+            monkeypatch.setattr(trees, "remove", real)
+            snapshotter.prepare("k")
+            real(parent, name)
+
+        monkeypatch.setattr(trees, "remove", remove)
+        snapshotter.cleanup()
+        assert folders(root) == ["1"]
+        assert os.path.isdir(snapshotter.mounts("k")[0].source)
+
 
 class TestFaults:
+    def test_a_failed_prepare_takes_nothing_from_the_next(self, root, snapshotter, monkeypatch) -> None:
+        real = snapshotter._discard
+
+        def fail(_folder, _name) -> None:
+            monkeypatch.undo()
+            monkeypatch.setattr(snapshotter, "_discard", discard)
+            raise OSError(28, "No space left on device")
+
+        def discard(names) -> None:
+            monkeypatch.undo()
+            snapshotter.prepare("next")
+            real(names)
+
+        monkeypatch.setattr(snapshotter, "_settle", fail)
+        with pytest.raises(errors.ResourceExhausted):
+            snapshotter.prepare("k")
+        assert folders(root) == ["1"]
+        assert os.path.isdir(snapshotter.mounts("next")[0].source)
+
+    def test_nothing_is_left_of_a_prepare_whose_record_cannot_be_kept(self, root, snapshotter, monkeypatch) -> None:
+        real = snapshotter._settle
+
+        def settle(folder, name) -> None:
+            real(folder, name)
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(snapshotter, "_settle", settle)
+            with pytest.raises(errors.ResourceExhausted):
+                snapshotter.prepare("k")
+        assert folders(root) == []
+
     def test_nothing_is_left_of_a_failed_prepare(self, root, snapshotter, monkeypatch) -> None:
         with monkeypatch.context() as patch:
 
