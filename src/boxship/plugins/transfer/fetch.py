@@ -42,6 +42,8 @@ def fetch(
 ) -> None:
     """Store a blob, verified. It is enough that it is there already.
 
+    What `report` raises ends the fetch; what has come so far stays for the next try.
+
     Raises:
         FailedPrecondition: the registry's bytes are not what the descriptor says.
         Unavailable: somebody else holds the ingest and stands still.
@@ -49,7 +51,7 @@ def fetch(
     """
     expected, state = descriptor.digest, progress.State.EXISTS
     try:
-        with _writer(store, descriptor, sleep) as writer:
+        with _writer(store, descriptor, report, sleep) as writer:
             offset = _receive(reference, descriptor, fetcher, writer, report)
             writer.commit(descriptor.size, expected, source_label(reference))
             state = progress.State.DONE
@@ -97,7 +99,9 @@ def _bounded(chunks: Iterator[bytes], descriptor: oci.Descriptor, offset: int) -
         yield chunk
 
 
-def _writer(store: content.Store, descriptor: oci.Descriptor, sleep: Callable[[float], None]) -> content.Writer:
+def _writer(
+    store: content.Store, descriptor: oci.Descriptor, report: progress.Report, sleep: Callable[[float], None]
+) -> content.Writer:
     ref, waited, seen = ref_of(descriptor), 0.0, -1
     while True:
         try:
@@ -108,6 +112,7 @@ def _writer(store: content.Store, descriptor: oci.Descriptor, sleep: Callable[[f
             seen = moved
             if waited > PATIENCE:
                 raise
+        report(progress.Progress(name=descriptor.digest, state=progress.State.WAITING, total=descriptor.size))
         sleep(_PAUSE)
 
 

@@ -45,15 +45,30 @@ class Puller:
         self._report(progress.Progress(name=reference, state=progress.State.RESOLVING))
         name, target = self._registry.resolve(reference)
         blobs = self._documents(name, target)
+        failures: list[BaseException] = []
+
+        def report(said: progress.Progress) -> None:
+            if failures:
+                raise errors.Canceled(f"image {name}: something else of it failed")
+            self._report(said)
+
+        def download(blob: oci.Descriptor) -> None:
+            try:
+                fetch.fetch(name, blob, self._registry, self._store, report)
+            except BaseException as exc:
+                failures.append(exc)
+                raise
+
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="fetch") as pool:
-            coming = {blob.digest: pool.submit(self._fetch, name, blob) for blob in blobs}
+            coming = {blob.digest: pool.submit(download, blob) for blob in blobs}
             try:
                 self._unpack(name, target, coming)
                 for future in coming.values():
                     future.result()
-            except BaseException:
+            except BaseException as exc:
+                failures.append(exc)
                 pool.shutdown(wait=False, cancel_futures=True)
-                raise
+                raise failures[0] from None  # the first, which the others have followed
         image = self._name(images.Image(name=name, target=target))
         self._report(progress.Progress(name=reference, state=progress.State.DONE))
         return image

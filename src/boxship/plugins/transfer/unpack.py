@@ -58,11 +58,23 @@ class Unpacker:
         return chain
 
     def _already(self, names: Sequence[str]) -> int:
-        """How many layers from the bottom are there."""
+        """How many layers from the bottom are there. The snapshotter's lease holds them then, until all is done."""
         for place in range(len(names), 0, -1):
-            if self._has(names[place - 1]):
+            if self._has(names[place - 1]) and self._take(names[place - 1], names[place - 2] if place > 1 else ""):
                 return place
         return 0
+
+    def _take(self, chain: str, parent: str) -> bool:
+        """Whether a snapshot is still there. Asking for it by name is what puts it into the lease."""
+        key = f"extract-{secrets.token_hex(6)} {chain}"
+        try:
+            self.snapshotter.prepare(key, parent, labels={labels.SNAPSHOT_REF: chain})
+        except errors.AlreadyExists:
+            return self._has(chain)
+        except errors.NotFound:
+            return False
+        self._discard(key)
+        return False
 
     def _has(self, chain: str) -> bool:
         try:

@@ -1,5 +1,6 @@
 """Pull and push between a small real registry and real stores."""
 
+import contextlib
 import dataclasses
 import random
 import threading
@@ -138,3 +139,44 @@ def test_layers_come_several_at_once(server, remote, book):
     server.push_image("a", "t", layers)
     pulled(book, Together(remote), server, platforms.EVERYTHING)
     assert all(book.content.info(digests.of(each)) for each in layers)
+
+
+class Endless:
+    """A registry of which one blob never ends and another is not there."""
+
+    def __init__(self, remote, endless, missing):
+        self._remote = remote
+        self._endless = endless
+        self._missing = missing
+        self.begun = threading.Event()
+        self.stopped = threading.Event()
+
+    def resolve(self, reference):
+        return self._remote.resolve(reference)
+
+    def fetch(self, reference, descriptor, offset=0):
+        if descriptor.digest == self._missing:
+            assert self.begun.wait(20)
+            raise errors.NotFound("blob")
+        if descriptor.digest == self._endless:
+            return contextlib.closing(self._drops())
+        return self._remote.fetch(reference, descriptor, offset)
+
+    def _drops(self):
+        try:
+            for _ in range(30_000):
+                self.begun.set()
+                yield b"x"
+        finally:
+            self.stopped.set()
+
+
+def test_a_failed_pull_does_not_wait_for_the_other_blobs(server, remote, book):
+    layers = [random.Random(f"l{n}").randbytes(30_000) for n in range(2)]
+    server.push_image("a", "t", layers)
+    endless, missing = map(digests.of, layers)
+    registry = Endless(remote, endless, missing)
+    with pytest.raises(errors.NotFound, match="blob"):
+        pulled(book, registry, server, platforms.EVERYTHING)
+    assert registry.stopped.is_set()
+    assert 0 < book.content.status(f"layer-{endless}").offset < 30_000  # for the next try
