@@ -81,15 +81,6 @@ def _prepare(told: settings.Settings) -> None:
                 file.write(str(told.oom_score))
         except OSError as exc:
             _log.warning("cannot set the OOM score to %d: %s", told.oom_score, exc.strerror)
-    for key, value in (
-        ("cgroup.path", told.cgroup.path),
-        ("metrics.address", told.metrics.address),
-        ("debug.address", told.debug.address),
-    ):
-        if value:
-            _log.warning("%s is set to %s, which is not supported yet", key, value)
-    for name in told.proxy_plugins:
-        _log.warning("proxy_plugins.%s is not supported yet, the plugin will not be there", name)
     ours = {part.uri for part in builtins.BUILTINS}
     for uri in told.plugins:
         if uri not in ours:

@@ -6,6 +6,7 @@ the settings of a part are replaced as a whole, other tables are merged (contain
 
 import dataclasses
 import glob
+import operator
 import os
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -21,6 +22,10 @@ _ADDED = {"disabled_plugins", "required_plugins", "imports"}
 _REPLACED = {"plugins", "proxy_plugins", "stream_processors"}
 # What older versions of containerd had and nobody needs to be told of.
 _FORGOTTEN = {"plugin_dir", "subreaper", "no_subreaper"}
+_UNSUPPORTED = (
+    *("temp", "cgroup.path", "metrics.address", "metrics.grpc_histogram", "debug.address"),
+    *("grpc.max_recv_message_size", "grpc.max_send_message_size"),
+)
 
 
 class Refused(Exception):
@@ -62,7 +67,9 @@ def load(path: str | None, uri_of: Callable[[str], str], overrides: Mapping[str,
     ]
     return Loaded(
         settings=_completed(found),
-        warnings=tuple(f"{name}: unknown key {key} is ignored" for key in unknown),
+        warnings=tuple(
+            f"{name}: {said}" for said in [*(f"unknown key {key} is ignored" for key in unknown), *_idle(found)]
+        ),
     )
 
 
@@ -145,6 +152,19 @@ def _check(found: settings.Settings) -> None:
             sections.Duration.parse(text)
         except ValueError as exc:
             raise sections.BadValue(f"timeouts.{name}", str(exc)) from None
+
+
+def _idle(found: settings.Settings) -> Iterable[str]:
+    """What is set to something of which nothing comes."""
+    for key in _UNSUPPORTED:
+        value = operator.attrgetter(key)(found)
+        if value != operator.attrgetter(key)(settings.Settings()):
+            yield f"{key} is set to {value}, which is not supported yet"
+    for key, names in (("timeouts", found.timeouts), ("stream_processors", found.stream_processors)):
+        if names:
+            yield f"{key} are not supported yet: {', '.join(names)}"
+    for name in found.proxy_plugins:
+        yield f"proxy_plugins.{name} is not supported yet, the plugin will not be there"
 
 
 def _completed(found: settings.Settings) -> settings.Settings:

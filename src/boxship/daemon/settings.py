@@ -53,7 +53,7 @@ class Debug:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
-    """`[metrics]`: read, and not supported yet."""
+    """`[metrics]`."""
 
     address: str = ""
     grpc_histogram: bool = False
@@ -61,14 +61,14 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cgroup:
-    """The control group that the daemon moves itself to; empty: it stays where it is."""
+    """The control group that the daemon shall move itself to; empty: it stays where it is."""
 
     path: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All of it.
+    """All of it. For what is read and not supported yet `config.load` has warnings.
 
     Attributes:
         plugins: settings of parts by their URIs, such as `io.containerd.snapshotter.v1.overlayfs`.

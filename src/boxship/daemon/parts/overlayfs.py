@@ -1,11 +1,14 @@
 """io.containerd.snapshotter.v1.overlayfs"""
 
+import logging
 from pathlib import Path
 
 from boxship.core import kinds, snapshots
 from boxship.plugins.snapshots import overlayfs
 from boxship.terms import errors, platforms
 from boxship.wiring import parts
+
+_log = logging.getLogger(__name__)
 
 
 def _make(config: overlayfs.Config, needs: parts.Needs) -> snapshots.Snapshotter:
@@ -15,6 +18,10 @@ def _make(config: overlayfs.Config, needs: parts.Needs) -> snapshots.Snapshotter
         overlayfs.supported(folder)
     except errors.NotImplemented as exc:
         raise parts.Skip(exc.message) from exc
+    if config.slow_chown:
+        _log.warning(
+            "slow_chown of overlayfs is not supported: files keep their owners, and the kernel maps ids at a mount"
+        )
     needs.tell(
         parts.About(
             exports={"root": str(folder)},

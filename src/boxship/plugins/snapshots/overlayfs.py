@@ -30,7 +30,7 @@ class Config:
         root_path: where snapshots lie instead of below the daemon's root.
         upperdir_label: tell where a snapshot's own files are in the label containerd.io/snapshot/overlay.upperdir.
         sync_remove: free the disk before a removal returns, instead of at the next garbage collection.
-        slow_chown: accepted; ids are mapped by the kernel.
+        slow_chown: read, and without effect; ids are mapped by the kernel.
         mount_options: more options for overlay mounts.
         sync_commit: have a committed snapshot's files on the disk before it is said to exist.
     """
