@@ -5,7 +5,7 @@ import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from boxship.remotes import addresses, failures, hosts, proxies, responses, urls
+from boxship.remotes import addresses, failures, hosts, lines, proxies, responses, urls
 from boxship.terms import errors
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ class Connections:
             pool = self._pools.get(key)
             if pool is None:
                 _hush()
-                pool = self._pools[key] = _new_pool(scheme, netloc, tls, dial_timeout, proxy)
+                pool = lines.bound(_new_pool(scheme, netloc, tls, dial_timeout, proxy))
+                self._pools[key] = pool
             return pool
 
 

@@ -41,6 +41,7 @@ class Download:
         self._descriptor = descriptor
         self._end = end
         self._patient = patient
+        self._answered = False
 
     def chunks(self, offset: int, *, verified: bool) -> Iterator[bytes]:
         """The bytes from `offset` on. Failures count anew after each mebibyte gained.
@@ -62,7 +63,8 @@ class Download:
             except errors.Unavailable:
                 failures = 1 if offset - reached >= _WORTH_A_NEW_START else failures + 1
                 gained, reached = offset > reached, offset
-                if failures >= transport.MOST_ATTEMPTS or not (gained or self._patient):
+                # Who has not answered at all was asked often enough by the transport.
+                if failures >= transport.MOST_ATTEMPTS or not (gained or self._patient) or not self._answered:
                     raise
                 self._sender.rest(failures)
         if digest is not None and digest.hexdigest() != digests.encoded(self._descriptor.digest):
@@ -119,6 +121,7 @@ class Download:
             with response:
                 replies.check(response, self._endpoint, self._what())
                 raise errors.Unavailable(f"{self._what()}: registry {self._endpoint.address} answers {response.status}")
+        self._answered = True
         return response
 
     def _check(self, response: responses.Response, offset: int) -> int:

@@ -8,6 +8,7 @@ PROXY_WANTS_ACCOUNT = "it wants an account (407); write it into the variable: ht
 
 def describe(exc: BaseException) -> str:
     """Why a connection failed, in a few words and without the URL that urllib3 repeats."""
+    import http.client
     import ssl
 
     import urllib3.exceptions
@@ -29,6 +30,8 @@ def describe(exc: BaseException) -> str:
             return "no answer in time"
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
+        if isinstance(cause, http.client.HTTPException | urllib3.exceptions.InvalidHeader):
+            return f"it speaks no proper HTTP ({type(cause).__name__})"
     return type(exc).__name__
 
 

@@ -1,12 +1,15 @@
 """The client against a small real registry on loopback."""
 
+import contextlib
 import random
 import shutil
+import socket
 import threading
+import time
 
 import pytest
 
-from boxship.remotes import credentials, hosts, registry, responses, transport, urls
+from boxship.remotes import credentials, hosts, lines, registry, responses, transport, urls
 from boxship.terms import digests, errors, oci, platforms
 from boxship.testing import registry as registries
 
@@ -286,6 +289,71 @@ def test_a_server_that_falls_silent(server, monkeypatch):
     server.fail(registries.Fault(path="blobs", truncate_at=100, stall=True))
     with client() as remote:
         assert fetch(remote, f"{server.host}/a", blob) == BIG
+
+
+def test_a_blob_is_not_asked_for_more_often_than_a_name(server, remote):
+    blob = server.put_blob("a", BIG)
+    server.fail(registries.Fault(path="blobs", times=99, status=503))
+    with pytest.raises(errors.Unavailable):
+        fetch(remote, f"{server.host}/a", blob)
+    assert len(server.requests("GET", "blobs")) == 5
+
+
+@pytest.fixture
+def rude():
+    """A server that answers all that is asked with what a function yields, for as long as somebody listens."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    answers, threads = [], []
+
+    def answer(connection):
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            for piece in answers[0]():
+                connection.sendall(piece)
+
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                threads.append(threading.Thread(target=answer, args=[listener.accept()[0]]))
+                threads[-1].start()
+
+    thread = threading.Thread(target=accept)
+    thread.start()
+    yield f"127.0.0.1:{listener.getsockname()[1]}", answers
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    for each in [thread, *threads]:
+        each.join()
+
+
+BLOB = oci.Descriptor(media_type=oci.LAYER, digest=digests.of(b"x" * 5000), size=5000)
+
+
+def dripping():
+    yield b"HTTP/1.1 200 OK\r\nX: "
+    while True:
+        time.sleep(0.02)
+        yield b"x"
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (lambda: iter(lambda: b"HTTP/1.1 100 Continue\r\n\r\n" * 100, None), "lines of headers"),
+        (lambda: iter([b"HTTP/1.1 200 OK\r\n", *([b"X: y\r\n"] * 200)]), "no proper HTTP"),
+        (lambda: iter([b"HTTP/1.1 200 OK\r\nX: ", b"y" * 100_000]), "no proper HTTP"),
+        (lambda: iter([b"\0\1\2\r\n" * 10]), "no proper HTTP"),
+        (lambda: iter([b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"]), "no proper HTTP"),
+        (lambda: iter([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"]), "no proper HTTP"),
+        (dripping, "no answer in time"),
+    ],
+)
+def test_answers_that_are_none_end(rude, monkeypatch, answer, cause):
+    monkeypatch.setattr(lines, "LONGEST", 0.3)
+    host, answers = rude
+    answers.append(answer)
+    with client(plain_http=[host]) as remote, pytest.raises(errors.Unavailable, match=cause):
+        fetch(remote, f"{host}/a", BLOB)
 
 
 # Accounts
@@ -591,7 +659,7 @@ def test_the_upstream_account_does_not_go_to_a_mirror(tmp_path):
 
 def test_a_registry_that_nobody_serves(tmp_path):
     roots = mirrors(tmp_path, "example.com")
-    (tmp_path / "certs" / "example.com" / "hosts.toml").write_text('server = ""')
+    (tmp_path / "certs" / "example.com" / "hosts.toml").write_text('capabilities = ["push"]')
     with (
         client(roots=roots) as remote,
         pytest.raises(errors.FailedPrecondition, match=r"no server for example\.com may resolve"),
