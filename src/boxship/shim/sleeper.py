@@ -25,6 +25,7 @@ from boxship.shim import journal
 ASLEEP = 100
 """Exit status of a worker that has said good night."""
 LIMIT = 128 * 1024  # bytes of a letter; a socket's buffer holds it
+_PAUSE = 0.1  # seconds before another attempt to have a process
 _IN, _OUT, _NO_WAIT = select.POLLIN, select.POLLOUT, _socket.MSG_DONTWAIT
 
 Work = Callable[[bytes, _socket.socket], int]
@@ -51,13 +52,26 @@ class Sleeper:
         return status
 
     def _have_it_done(self) -> int:
-        worker = bare.fork_sharing()
+        worker = self._fork()
         if not worker:
             self._be_worker()
         while (status := self._collect().get(worker)) is None:
             if self._wait([self._ours.fileno(), _OUT] if self._reports else []):
                 self._ours.send(self._reports.pop(0))
         return os.waitstatus_to_exitcode(status)
+
+    def _fork(self) -> int:
+        """As often as it takes: a container must not be lost because others have used up all processes."""
+        told = False
+        while True:
+            try:
+                return bare.fork_sharing()
+            except OSError as error:
+                if not told:
+                    journal.warning(f"waiting for a process to work with: {error}")
+                told = True
+            time.sleep(_PAUSE)
+            self._collect()  # the dead count, too
 
     def _be_worker(self) -> None:
         status = 1

@@ -195,6 +195,19 @@ class Bench:
     def exit(value):
         return event_types_pb2.TaskExit.FromString(value)
 
+    def workers(self):
+        """Processes of the shim that are no containers'."""
+        found = []
+        for pid in pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split():
+            with contextlib.suppress(OSError):
+                if pathlib.Path(f"/proc/{pid}/comm").read_text() == "boxship-worker\n":
+                    found.append(int(pid))
+        return found
+
+    def descriptors(self):
+        """What the shim has open."""
+        return sorted(os.readlink(f"/proc/{self.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{self.pid}/fd"))
+
     def has_ended(self, timeout=10.0):
         """Whether the shim's process is gone in time. Its parent may be slow to take note."""
         deadline = time.monotonic() + timeout

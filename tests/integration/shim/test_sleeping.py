@@ -19,18 +19,6 @@ def bench(zygote, folder, listener):
     made.close()
 
 
-def workers(bench):
-    """Processes of the shim that are no containers'."""
-    found = []
-    for pid in pathlib.Path(f"/proc/{bench.pid}/task/{bench.pid}/children").read_text().split():
-        try:
-            if pathlib.Path(f"/proc/{pid}/comm").read_text() == "boxship-worker\n":
-                found.append(int(pid))
-        except OSError:
-            continue
-    return found
-
-
 def wait_for(condition):
     deadline = time.monotonic() + 10
     while not condition():
@@ -39,11 +27,7 @@ def wait_for(condition):
 
 
 def asleep(bench):
-    wait_for(lambda: not workers(bench))
-
-
-def descriptors(bench):
-    return sorted(os.readlink(f"/proc/{bench.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{bench.pid}/fd"))
+    wait_for(lambda: not bench.workers())
 
 
 def test_nights_leave_no_descriptor(bench):
@@ -51,11 +35,11 @@ def test_nights_leave_no_descriptor(bench):
     bench.tasks("Start", id="c")
     waiting = bench.tasks.begin("Wait", id="c")
     asleep(bench)
-    before = descriptors(bench)
+    before = bench.descriptors()
     for _ in range(20):
         assert bench.tasks("State", id="c").status == 2
         asleep(bench)
-    assert descriptors(bench) == before
+    assert bench.descriptors() == before
     bench.tasks("Kill", id="c", signal=9)
     assert bench.tasks.end(waiting).exit_status == 137
 
@@ -153,10 +137,36 @@ def test_a_worker_that_dies_takes_the_shim_with_it(zygote, folder, listener):
     bench.create("c", ["sleep", "100"])
     bench.tasks("Start", id="c")
     pid = bench.tasks("State", id="c").pid
-    (worker,) = workers(bench)
+    (worker,) = bench.workers()
     os.kill(worker, signal.SIGKILL)
     assert bench.has_ended()
     with pytest.raises((BrokenPipeError, ConnectionResetError)):
         bench.tasks("State", id="c")
     os.kill(pid, signal.SIGKILL)
     bench.close()
+
+
+def test_nobody_is_lost_when_there_is_no_process_to_be_had(bench):
+    bench.create("c", ["sleep", "100"])
+    bench.tasks("Start", id="c")
+    asleep(bench)
+    tight = pathlib.Path(f"/sys/fs/cgroup/pids/{bench.folder.name}")
+    if not tight.parent.is_dir():
+        pytest.skip("needs the pids controller of version 1")
+    tight.mkdir()
+    (tight / "cgroup.procs").write_text(str(bench.pid))
+    (tight / "pids.max").write_text("1")
+    asked = bench.tasks.begin("State", id="c")
+    wait_for(lambda: "max 0" not in (tight / "pids.events").read_text())
+    (tight / "pids.max").write_text("max")
+    assert bench.tasks.end(asked).status == 2
+    finish(bench)
+    (tight.parent / "cgroup.procs").write_text(str(bench.pid))
+    asleep(bench)
+    tight.rmdir()
+
+
+def finish(bench):
+    bench.tasks("Kill", id="c", signal=9)
+    assert bench.tasks("Wait", id="c").exit_status == 137
+    bench.tasks("Delete", id="c")
