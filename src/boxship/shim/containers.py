@@ -192,13 +192,18 @@ class Container:
         if process is self.init and process.status is Status.CREATED:
             # It exists and waits; it ends like any other.
             process.wait().then(lambda _process, _error: process.when_drained(lambda: self._finish(process, answer)))
-            self._runtime.kill(signal.SIGKILL, everyone=False)
+            with contextlib.suppress(errors.NotFound):  # it has ended, and we are about to hear of it
+                self._runtime.kill(signal.SIGKILL, everyone=False)
         else:
             process.when_drained(lambda: self._finish(process, answer))
         return answer
 
     def abandon(self) -> None:
         """Take away what a failed creation left."""
+        if self.init.pid:
+            self._children.unwatch(self.init.pid)  # the end of what never was is nobody's business
+            with contextlib.suppress(errors.Error, OSError):
+                self._runtime.delete(force=True)
         self.init.close()
         self._unmount()
 
@@ -245,10 +250,11 @@ class Container:
             streams.close()
             if process is not self.init:
                 process.ended(255, time.time_ns())
+                process.tell()
             raise
         process.pid, process.streams = started.pid, streams
-        streams.begin(started.console)
         self._watch(process)
+        streams.begin(started.console)
 
     def _streams(self, names: stdio.Names) -> stdio.Streams:
         return stdio.Streams(self._loop, self._children, names, self._owner)
@@ -280,6 +286,7 @@ class Container:
             with contextlib.suppress(OSError):
                 leftovers.note_exit(self.bundle, status, at)
         self._ended(self, process)
+        process.tell()  # last: who waited may delete it at once, and that is told after its end
 
     def _kill_exec(self, process: Process, number: int) -> None:
         if not process.pid:

@@ -63,8 +63,8 @@ class OwnRuntime:
                 systemd_cgroup=self._systemd_cgroup,
                 seccomp_cache=self._filters,
                 warn=journal.warning,
+                born=lambda box: leftovers.note(self._bundle, box.pid, box.cgroup.paths),
             )
-            leftovers.note(self._bundle, made.pid, made.cgroup.paths)
         made.spec = specs.outline(spec)
         self._made = made
         return runtimes.Started(pid=made.pid, console=made.console)

@@ -42,12 +42,15 @@ class Process:
         return answer
 
     def ended(self, exit_status: int, exited_at: int) -> None:
-        """Note the end and tell who waits."""
+        """Note the end. `tell` comes after."""
         self.status = Status.STOPPED
         self.exit_status = exit_status
         self.exited_at = exited_at
         if self.streams is not None:
             self.streams.process_ended()
+
+    def tell(self) -> None:
+        """Answer who waits."""
         waiting, self._waiting = self._waiting, []
         for answer in waiting:
             answer.settle(self)

@@ -31,6 +31,7 @@ class Pump:
         self._polled = not stat.S_ISREG(os.fstat(sink).st_mode)
         self._held = b""
         self._draining = False
+        self._unpolled = False  # whether the source is one that epoll does not know
         self.ended = False
         os.set_blocking(source, False)
         if self._polled:
@@ -69,7 +70,7 @@ class Pump:
                 if not (self._splice() if self._spliced else self._copy()):
                     return
             # The others first; level triggered, so that we are called again.
-            if self._draining:
+            if self._draining or self._unpolled:
                 self._loop.later(0, self._move)
         except OSError as error:
             if error.errno not in _GONE:
@@ -117,7 +118,11 @@ class Pump:
 
     def _wait_for_source(self) -> None:
         self._loop.unwatch(self._sink)
-        self._loop.watch(self._source, IN, self._move)
+        try:
+            self._loop.watch(self._source, IN, self._move)
+        except PermissionError:  # epoll_ctl(2): a file, which keeps nobody waiting
+            self._unpolled = True
+            self._loop.later(0, self._move)
 
     def _wait_for_sink(self) -> None:
         self._loop.unwatch(self._source)

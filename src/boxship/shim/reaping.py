@@ -43,6 +43,10 @@ class Children:
         # It may have ended before we knew of it, with its signal already seen.
         self._loop.later(0, self.reap)
 
+    def unwatch(self, pid: int) -> None:
+        """Call nobody when it ends."""
+        self._watched.pop(pid, None)
+
     def reap(self) -> None:
         """Collect all that have ended. One whose pid nobody watches is let go."""
         for pid, status in _ended():

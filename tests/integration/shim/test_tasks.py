@@ -1,8 +1,10 @@
 """The task API of a shim over real containers: our own runtime, and runc by its command line."""
 
+import contextlib
 import itertools
 import json
 import os
+import pathlib
 import shutil
 import signal
 import time
@@ -255,6 +257,8 @@ def test_a_running_one_is_not_deleted_and_a_created_one_is(bench):
     finish(bench, "c")
     bench.create("d", ["sleep", "100"])
     bench.tasks("Delete", id="d")
+    topics = bench.listener.wait(lambda topics: topics.count("/tasks/delete") == 2)
+    assert topics[-3:] == ["/tasks/create", "/tasks/exit", "/tasks/delete"]
     with pytest.raises(Failure, match="container not created"):
         bench.tasks("State", id="d")
 
@@ -353,3 +357,53 @@ def test_what_it_does_not_know_is_unimplemented(bench):
     with pytest.raises(Failure) as caught:
         bench.tasks.end((stream, None))
     assert caught.value.code is status.Code.UNIMPLEMENTED
+
+
+def test_a_created_one_that_is_gone_is_deleted(bench):
+    pid = bench.create("c", ["sleep", "100"]).pid
+    # The request is there before the end of init has been seen.
+    for stopped in (bench.pid, *bench.workers()):
+        os.kill(stopped, signal.SIGSTOP)
+    asked = bench.tasks.begin("Delete", id="c")
+    os.kill(pid, signal.SIGKILL)
+    for stopped in (*bench.workers(), bench.pid):
+        os.kill(stopped, signal.SIGCONT)
+    assert bench.tasks.end(asked).exit_status == 137
+    with pytest.raises(Failure, match="container not created"):
+        bench.tasks("State", id="c")
+
+
+def test_input_may_come_from_a_file(bench):
+    source = bench.folder / "source"
+    source.write_text("from a file\n")
+    out = bench.fifo("out")
+    reader = os.open(out, os.O_RDONLY | os.O_NONBLOCK)
+    bench.create("c", ["cat"], stdin=str(source), stdout=out)
+    bench.tasks("Start", id="c")
+    assert bench.tasks("Wait", id="c").exit_status == 0
+    bench.tasks("Delete", id="c")
+    assert read_until_end(reader) == b"from a file\n"
+
+
+@pytest.mark.parametrize("name", ["leftovers.json", "init.pid"])
+def test_a_creation_that_fails_late_leaves_nothing(zygote, folder, listener, name):
+    with contextlib.closing(benches.Bench(zygote, folder, listener).start(rest=60.0)) as bench:
+        bench.create("other", ["sleep", "100"])
+        listener.wait(lambda topics: topics == ["/tasks/create"])
+        before = offspring(bench), bench.descriptors()
+        obstacle = bench.bundle("c") / name
+        obstacle.mkdir()
+        with pytest.raises(Failure, match="Is a directory"):
+            bench.create("c", ["sleep", "100"], terminal=True, stdout=bench.fifo("out"))
+        assert (offspring(bench), bench.descriptors()) == before
+        obstacle.rmdir()
+        bench.create("c", ["true"])
+        bench.tasks("Delete", id="c")
+        topics = listener.wait(lambda topics: "/tasks/delete" in topics)
+        assert topics == [f"/tasks/{name}" for name in ("create", "create", "exit", "delete")]
+
+
+def offspring(bench):
+    """All that the worker has born."""
+    (worker,) = bench.workers()
+    return pathlib.Path(f"/proc/{worker}/task/{worker}/children").read_text().split()
