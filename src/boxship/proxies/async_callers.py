@@ -1,7 +1,6 @@
 """Callers, awaited: see `callers`."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, Self, TypeVar
 
@@ -78,8 +77,10 @@ class AsyncConversation:
         self._stream = stream
 
     async def send(self, request: Any) -> None:
-        with contextlib.suppress(status.Status):
+        try:
             await self._stream.send(request)
+        except status.Status as refused:
+            raise wire.from_status(refused) from refused
 
     async def done_sending(self) -> None:
         try:

@@ -3,7 +3,6 @@
 `async_callers` is the same awaited; both are written by hand, since they differ in more than their colour.
 """
 
-import contextlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, Protocol, Self, TypeVar
@@ -21,7 +20,7 @@ Later = Future
 class Stream(Protocol):
     """The part of `rpc.client.Stream` that is used here."""
 
-    def send(self, request: Any) -> None: ...
+    def send(self, request: Any) -> bool: ...
     def done_sending(self) -> None: ...
     def __next__(self) -> Any: ...
     def close(self) -> None: ...
@@ -101,8 +100,10 @@ class Conversation:
 
     def send(self, request: Any) -> None:
         """An end that came meanwhile is told by `receive`: the answer to this request may stand before it."""
-        with contextlib.suppress(status.Status):
+        try:
             self._stream.send(request)
+        except status.Status as refused:
+            raise wire.from_status(refused) from refused
 
     def done_sending(self) -> None:
         try:

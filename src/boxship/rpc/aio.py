@@ -121,15 +121,14 @@ class Stream:
         self._method = method
         self._deadline = deadline
 
-    async def send(self, request: Any) -> None:
-        """Send one request; waits while the server takes no more. Raises Status when the call has ended."""
+    async def send(self, request: Any) -> bool:
+        """As client.Stream.send: whether the call goes on; how it ended is told by iterating."""
         exchange = self._exchange
         if exchange.status is None:
             exchange.send(self._method.encode_request(request))
             self._link.flush()
             await self._wait(lambda: exchange.status is not None or not exchange.blocked)
-        if exchange.status is not None:
-            raise results.failure_of(exchange.status)
+        return exchange.status is None
 
     async def done_sending(self) -> None:
         """No more requests."""

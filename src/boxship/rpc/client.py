@@ -41,16 +41,21 @@ class Stream:
         self._method = method
         self._deadline = deadline
 
-    def send(self, request: Any) -> None:
-        """Send one request; waits while the server takes no more. Raises Status when the call has ended."""
+    def send(self, request: Any) -> bool:
+        """Send one request; waits while the server takes no more.
+
+        Whether the call goes on: how it ended is told by iterating, behind the answers that came before the end.
+
+        Raises:
+            Status: RESOURCE_EXHAUSTED for a request that is too long, DEADLINE_EXCEEDED.
+        """
         data, exchange = self._method.encode_request(request), self._exchange
         with self._port.lock:
             if exchange.status is None:
                 exchange.send(data)
                 self._port.flush()
         self._wait(lambda: exchange.status is not None or not exchange.blocked)
-        if exchange.status is not None:
-            raise results.failure_of(exchange.status)
+        return exchange.status is None
 
     def done_sending(self) -> None:
         """No more requests."""

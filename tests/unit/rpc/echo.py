@@ -137,7 +137,11 @@ class Echo:
     def Talk(self, requests, call):
         try:
             for request in requests:
+                if request == b"fail":
+                    raise status.Status(status.Code.NOT_FOUND, "no words")
                 yield b"you said " + request
+                if request == b"enough":
+                    return
         except status.Status:
             self.canceled.release()
             raise

@@ -73,6 +73,17 @@ def test_streams(run):
     run(converse)
 
 
+def test_a_server_that_has_heard_enough(run):
+    async def converse(channel):
+        async with await channel.stream(echo.TALK) as stream:
+            assert await stream.send(b"enough")
+            while await stream.send(b"more"):
+                await channel.call(echo.QUICK, b"")
+            assert [answer async for answer in stream] == [b"you said enough"]
+
+    run(converse)
+
+
 def test_a_conversation_may_be_canceled_while_somebody_listens(run, service):
     async def converse(channel):
         stream = await channel.stream(echo.TALK)

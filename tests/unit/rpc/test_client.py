@@ -103,6 +103,34 @@ def test_a_conversation_without_words(channel):
         assert list(stream) == []
 
 
+def over(channel, stream):
+    """Another call brings in what the server sent meanwhile."""
+    return channel.call(echo.QUICK, b"") == b"" and not stream.send(b"more")
+
+
+def test_a_server_that_has_heard_enough(channel):
+    with channel.stream(echo.TALK) as stream:
+        stream.send(b"enough")
+        echo.eventually(lambda: over(channel, stream))
+        assert list(stream) == [b"you said enough"]
+
+
+def test_a_server_that_ends_a_conversation_with_an_error(channel):
+    with channel.stream(echo.TALK) as stream:
+        stream.send(b"fail")
+        echo.eventually(lambda: over(channel, stream))
+        with pytest.raises(status.Status, match="no words") as failure:
+            next(stream)
+        assert failure.value.code is status.Code.NOT_FOUND
+
+
+def test_a_request_too_long_in_a_conversation_is_told_at_once(channel):
+    with channel.stream(echo.TALK) as stream:
+        with pytest.raises(status.Status) as failure:
+            stream.send(bytes((16 << 20) + 1))
+        assert failure.value.code is status.Code.RESOURCE_EXHAUSTED
+
+
 def test_leaving_a_stream_cancels_it_at_the_server(grpc, service):
     with grpc.stream(echo.TALK) as stream:
         stream.send(b"hello")
