@@ -29,10 +29,11 @@ def create(
     seccomp_cache: str | None = None,
     fifo: int | None = None,
     warn: Callable[[str], None] = lambda _: None,
+    born: Callable[[container.Container], None] = lambda _: None,
 ) -> container.Container:
     """Make a container whose init waits for `start`; raises errors.Fault, and then nothing is left behind.
 
-    `tree` stands in for the machine's cgroups; `seccomp_cache` is a folder for compiled filters; with `fifo` (an O_PATH
+    `born` is called as soon as there is a process, which works meanwhile. `tree` stands in for the machine's cgroups; `seccomp_cache` is a folder for compiled filters; with `fifo` (an O_PATH
     descriptor) init waits for a reader of that FIFO instead of for its maker.
     """
     if systemd_cgroup:
@@ -47,7 +48,7 @@ def create(
     with contextlib.ExitStack() as undo:
         cgroup = _make_cgroup(made, tree, undo, warn)
         try:
-            box = _bear(made, spec, bundle, cgroup, stdio, preserve_fds, not no_new_keyring, fifo, warn, undo)
+            box = _bear(made, spec, bundle, cgroup, stdio, preserve_fds, not no_new_keyring, fifo, warn, born, undo)
         except errors.Fault as fault:
             if fault.step == channels.DIED and _ran_out_of_memory(cgroup):
                 message = "container init was OOM-killed (memory limit too low?)"
@@ -142,6 +143,7 @@ def _bear(
     keyring: bool,
     fifo: int | None,
     warn: Callable[[str], None],
+    tell: Callable[[container.Container], None],
     undo: contextlib.ExitStack,
 ) -> container.Container:
     ours, theirs = sockets.pair()
@@ -174,6 +176,7 @@ def _bear(
     )  # fmt: skip
     born.append(box)
     spawn.set_oom_score(pid, made.process.oom_score_adj, warn)
+    tell(box)
     _accompany(box, made, letters, warn)
     if fifo is not None:
         letters.close()
