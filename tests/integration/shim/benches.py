@@ -200,7 +200,8 @@ class Bench:
         found = []
         for pid in pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split():
             with contextlib.suppress(OSError):
-                if pathlib.Path(f"/proc/{pid}/comm").read_text() == "boxship-worker\n":
+                # what is created and not started has their name, too
+                if os.getsid(int(pid)) == os.getsid(self.pid):
                     found.append(int(pid))
         return found
 

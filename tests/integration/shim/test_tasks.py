@@ -359,15 +359,24 @@ def test_what_it_does_not_know_is_unimplemented(bench):
     assert caught.value.code is status.Code.UNIMPLEMENTED
 
 
+@contextlib.contextmanager
+def standing_still(bench):
+    os.kill(bench.pid, signal.SIGSTOP)
+    processes = [bench.pid, *bench.workers()]  # of which none is reaped now
+    try:
+        for pid in processes:
+            os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in reversed(processes):
+            os.kill(pid, signal.SIGCONT)
+
+
 def test_a_created_one_that_is_gone_is_deleted(bench):
     pid = bench.create("c", ["sleep", "100"]).pid
-    # The request is there before the end of init has been seen.
-    for stopped in (bench.pid, *bench.workers()):
-        os.kill(stopped, signal.SIGSTOP)
-    asked = bench.tasks.begin("Delete", id="c")
-    os.kill(pid, signal.SIGKILL)
-    for stopped in (*bench.workers(), bench.pid):
-        os.kill(stopped, signal.SIGCONT)
+    with standing_still(bench):  # the request is there before the end of init has been seen
+        asked = bench.tasks.begin("Delete", id="c")
+        os.kill(pid, signal.SIGKILL)
     assert bench.tasks.end(asked).exit_status == 137
     with pytest.raises(Failure, match="container not created"):
         bench.tasks("State", id="c")
