@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from boxship.api import content_pb2 as pb
 from boxship.api import empty_pb2
-from boxship.core import book, content
+from boxship.core import book, content, leases
 from boxship.rpc import calls, methods
 from boxship.terms import digests, errors, oci
 from boxship.wire import bound, headers, masks, times
@@ -92,9 +92,9 @@ class ContentService:
             return
         if not first.ref:
             raise errors.InvalidArgument("first message must have a reference")
-        store = self._store(call)
-        with store.writer(first.ref, total=first.total, expected=first.expected) as writer:
-            session = _Session(store=store, writer=writer, ref=first.ref, total=first.total, expected=first.expected)
+        bound_book, lease = bound.to_book(self._books, call), headers.lease(call.metadata)
+        with bound_book.content.writer(first.ref, total=first.total, expected=first.expected) as writer:
+            session = _Session(*(bound_book, lease, writer), ref=first.ref, total=first.total, expected=first.expected)
             yield session.answer(first)
             if first.action == pb.COMMIT:
                 return
@@ -179,15 +179,16 @@ def _range(request: pb.ReadContentRequest, reader: content.Reader) -> tuple[int,
     return begin, size if request.size <= 0 else min(begin + request.size, size)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class _Session:
     """One ingest being written by one call. What a client expects may change until it commits."""
 
-    store: content.Store
+    book: book.Book
+    lease: str
     writer: content.Writer
     ref: str
-    total: int = 0
-    expected: str = ""
+    total: int
+    expected: str
 
     def answer(self, request: pb.WriteContentRequest) -> pb.WriteContentResponse:
         status = self.writer.status()
@@ -211,10 +212,18 @@ class _Session:
         if digest == self.expected:
             return
         self.expected = digests.parse(digest)
-        if _has(self.store, digest):
+        if self._take(digest):
             self.writer.close()
-            self.store.abort(self.ref)
+            self.book.content.abort(self.ref)
             raise errors.AlreadyExists(f"blob with expected digest {digest} exists", whole=True)
+
+    def _take(self, digest: str) -> bool:
+        """Whether the blob is there; the caller's lease holds it then."""
+        if not _has(self.book.content, digest):
+            return False
+        if self.lease:
+            self.book.leases.add_resource(self.lease, leases.Resource(type="content", id=digest))
+        return _has(self.book.content, digest)  # anew: a collection may have come in between
 
     def _write(self, request: pb.WriteContentRequest, at: int) -> int:
         """Append the data; data at offset 0 starts the ingest over. Returns where the ingest stands."""

@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from boxship.api import content_pb2 as pb
+from boxship.core.leases import Resource
 from boxship.proxies import callers
 from boxship.rpc import client, server
 from boxship.services.content import ContentService
@@ -21,16 +22,21 @@ DIGEST = f"sha256:{hashlib.sha256(DATA).hexdigest()}"
 
 
 @pytest.fixture
-def caller(tmp_path):
-    with open_database(tmp_path) as book:
-        ours, theirs = socket.socketpair()
-        made = server.Server(
-            methods.handlers(ContentService.SERVICE, ContentService(book)), translate=wire_errors.to_status
-        )
-        made.adopt(ours)
-        with client.Channel(theirs) as channel:
-            yield callers.Caller(channel, "n")
-        made.shutdown(0)
+def books(tmp_path):
+    with open_database(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def caller(books):
+    ours, theirs = socket.socketpair()
+    made = server.Server(
+        methods.handlers(ContentService.SERVICE, ContentService(books)), translate=wire_errors.to_status
+    )
+    made.adopt(ours)
+    with client.Channel(theirs) as channel:
+        yield callers.Caller(channel, "n")
+    made.shutdown(0)
 
 
 def write(caller, *requests):
@@ -123,6 +129,18 @@ class TestWithABlob:
             )
         with pytest.raises(errors.NotFound):
             caller.call(METHODS["Status"], pb.StatusRequest(ref="r"))
+
+    def test_what_turns_out_to_be_there_stays_for_the_lease(self, caller, books):
+        books.namespace("n").leases.create("l")
+        with pytest.raises(errors.AlreadyExists, match=f"blob with expected digest {DIGEST} exists"):
+            write(
+                caller.bind(lease="l"),
+                {"action": pb.WRITE, "ref": "r", "data": b"abc"},
+                {"action": pb.COMMIT, "ref": "r", "offset": 3, "expected": DIGEST},
+            )
+        assert list(books.namespace("n").leases.list_resources("l")) == [Resource(type="content", id=DIGEST)]
+        books.collect()
+        assert read(caller, size=1)
 
     @pytest.mark.parametrize(
         ("offset", "size", "wanted"),
