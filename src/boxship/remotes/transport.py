@@ -165,8 +165,9 @@ class Transport:
     ) -> responses.Response:
         headers = {"User-Agent": f"boxship/{boxship.__version__}", "Accept-Encoding": "identity", **request.headers}
         if urls.origin(url) == urls.origin(endpoint.origin):
+            own = {name.lower(): name for name in (*headers, "Authorization")}
             for name, values in endpoint.headers.items():
-                headers[name] = ", ".join(values)
+                headers[own.get(name.lower(), name)] = ", ".join(values)
             if authorization is not None:
                 headers["Authorization"] = authorization
         body: Iterable[bytes] | None = None

@@ -502,6 +502,20 @@ def test_the_same_host_is_told_who_we_are_again(status):
         assert all("authorization" in each.headers for each in server.requests("GET", "blobs")[-2:])
 
 
+def test_configured_headers_replace_ours_however_they_are_written(tmp_path):
+    with registries.Registry(accounts={"u": "SECRET"}, challenge="basic") as server:
+        blob = server.put_blob("a", b"x")
+        roots = mirrors(tmp_path, "example.com", server=server.url)
+        with open(tmp_path / "certs" / "example.com" / "hosts.toml", "a") as file:
+            file.write('[header]\nuser-agent = "mine"\nauthorization = "Basic eDp5"\n')
+        with client(roots=roots, accounts={server.host: ("u", "SECRET")}) as remote:
+            fetch(remote, "example.com/a", blob)
+        first, second = server.requests("GET", "blobs")
+        assert first.headers["user-agent"] == second.headers["user-agent"] == "mine"
+        assert first.headers["authorization"] == "Basic eDp5"
+        assert second.headers["authorization"] == "Basic dTpTRUNSRVQ="
+
+
 def test_configured_headers_stay_with_their_host(tmp_path):
     with registries.Registry() as server, registries.Registry() as other:
         blob = server.put_blob("a", BIG)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from boxship.core import content, graphs, registries
 from boxship.plugins.transfer import progress
-from boxship.terms import oci, platforms
+from boxship.terms import errors, oci, platforms
 
 PARALLEL = 4
 
@@ -25,7 +25,12 @@ def push(
         NotFound: a blob is missing here.
         errors.Error: what the registry said.
     """
-    found = [descriptor for descriptor, _ in graphs.walk(store, target, matcher)]
+    try:
+        found = [descriptor for descriptor, _ in graphs.walk(store, target, matcher)]
+    except errors.NotFound as exc:
+        raise errors.NotFound(
+            f"image {reference}: {exc.message}, so not all of it is here; pull all platforms, or push one of them"
+        ) from exc
     blobs = [each for each in found if not graphs.is_manifest(each) and each.media_type not in oci.FOREIGN_LAYERS]
     documents = [each for each in reversed(found) if graphs.is_manifest(each)]
     if "@" not in reference:

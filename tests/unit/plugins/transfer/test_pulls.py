@@ -87,6 +87,13 @@ def test_everything_is_fetched_when_wanted(server, remote, book):
         assert remote.resolve(f"{other.host}/b:t")[1].digest == image.target.digest
 
 
+def test_pushing_what_is_partly_here_tells_the_way_out(server, remote, book):
+    served(server)
+    image = pulled(book, remote, server, platforms.only(platforms.parse("linux/386")))
+    with pytest.raises(errors.NotFound, match=r"pull all platforms, or push one of them"):
+        push.push(f"{server.host}/b:t", image.target, remote, book.content)
+
+
 def test_a_missing_platform_is_told_with_those_there_are(server, remote, book):
     server.put_manifest("a", "t", oci.Index(media_type=oci.INDEX, manifests=(served(server)["linux/386"],)))
     with pytest.raises(errors.NotFound, match=r"nothing for linux/s390x; it is there for linux/386"):
