@@ -197,6 +197,8 @@ class Template:
         status = 1
         try:
             os.close(self._server.detach())
+            if self._spare is not None:
+                os.close(self._spare.detach())
             os.setsid()
             work()
             status = 0

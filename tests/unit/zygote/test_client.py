@@ -223,3 +223,11 @@ def test_a_spare_leaves_with_the_template(sparing):
     spare = spare_of(sparing)
     sparing.close()
     assert gone(spare)
+
+
+def test_a_child_of_another_entry_holds_no_way_to_the_spare(sparing):
+    spare = spare_of(sparing)
+    _, answer = asked(sparing, "describe")
+    facts = json.loads(answer)
+    assert len(facts["descriptors"]) == 3 + len(facts["fds"]) + 1  # the open folder that is being listed
+    assert json.loads(asked(sparing, "at_once")[1])["pid"] == spare
