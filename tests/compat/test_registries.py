@@ -1,5 +1,6 @@
 """Our registry client, registry and archives with those of others: Debian's docker-registry, ctr and containerd."""
 
+import dataclasses
 import gzip
 import io
 import json
@@ -13,7 +14,7 @@ from boxship.core import content
 from boxship.metadata import database
 from boxship.plugins.content import store as stores
 from boxship.remotes import archives, hosts, registry
-from boxship.terms import digests, oci
+from boxship.terms import digests, oci, platforms
 from boxship.testing import registry as registries
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow, pytest.mark.root]
@@ -107,6 +108,31 @@ def test_our_archives_and_ctr(containerd, store, tmp_path):
     assert [(each.name, each.target.digest) for each in loaded.images] == [(name, parts[-1].digest)]
     with tarfile.open(tmp_path / "ours.tar") as ours, tarfile.open(tmp_path / "theirs.tar") as theirs:
         assert sorted(each.name.rstrip("/") for each in ours) == sorted(each.name.rstrip("/") for each in theirs)
+
+
+def test_archives_for_one_platform_of_several_and_ctr(containerd, store, tmp_path):
+    """Both sides write the whole index and the blobs for this machine, and both take what the other wrote."""
+    own = ARCHITECTURES[os.uname().machine]
+    other = "arm64" if own == "amd64" else "amd64"
+    with registries.Registry() as server:
+        found = []
+        for architecture in (own, other):
+            platform = platforms.parse(f"linux/{architecture}")
+            pushed = server.push_image("demo", architecture, [layer(architecture.encode())], platform=platform)
+            found.append(dataclasses.replace(pushed, platform=platform))
+        index = server.put_manifest("demo", "v1", oci.Index(media_type=oci.INDEX, manifests=tuple(found)))
+        name = f"{server.host}/demo:v1"
+        containerd("images", "pull", "--plain-http", name)
+        containerd("images", "export", str(tmp_path / "theirs.tar"), name)
+    containerd("images", "rm", "--sync", name)
+    with open(tmp_path / "theirs.tar", "rb") as file:
+        [loaded] = archives.load(file.read, store).images
+    assert (loaded.name, loaded.target.digest) == (name, index.digest)
+    assert list(store.info(index.digest).labels.values()) == [found[0].digest]
+    with open(tmp_path / "ours.tar", "wb") as file:
+        archives.save(file.write, store, [loaded], matcher=platforms.only(platforms.default()))
+    containerd("images", "import", str(tmp_path / "ours.tar"))
+    assert name in containerd("images", "ls", "-q").split()
 
 
 def test_a_docker_archive_of_ours_and_ctr(containerd, tmp_path, store):
