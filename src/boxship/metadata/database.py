@@ -65,7 +65,7 @@ class Database:
         commits.recover(self.rows, self.snapshotters)
         self._copied_at = time.monotonic()
         if not os.path.exists(f"{self._path}.copy"):
-            repair.save_copy(self.rows)
+            self._save_copy()
 
     def namespace(self, name: str, lease: str = "") -> "Book":
         return Book(self, identifiers.validate(name), lease)
@@ -113,10 +113,11 @@ class Database:
         with self._collecting:
             if self.rows.is_closed:
                 return
-            copied = self._save_copy()
             self.rows.close()
-            if copied:
+            try:
                 repair.seal(self._path)
+            except OSError as exc:  # the next start looks at it as after a crash
+                _log.warning("cannot copy metadata database %s: %s", self._path, exc)
 
     def _migrate(self) -> None:
         try:
@@ -128,14 +129,13 @@ class Database:
         except sqlite3.Error as exc:
             raise rows.translated(exc) from exc
 
-    def _save_copy(self) -> bool:
+    def _save_copy(self) -> None:
         try:
             repair.save_copy(self.rows)
         except (errors.Error, OSError) as exc:  # the old copy stays, and the book goes on
             _log.warning("cannot copy metadata database %s: %s", self._path, exc)
-            return False
-        self._copied_at = time.monotonic()
-        return True
+        else:
+            self._copied_at = time.monotonic()
 
     def _sweep(self) -> None:
         try:

@@ -13,6 +13,7 @@ import logging
 import os
 import sqlite3
 import time
+from collections.abc import Iterator
 
 from boxship.metadata import journal, rows
 from boxship.terms import errors
@@ -47,25 +48,39 @@ def ensure(path: str) -> None:
 
 def save_copy(table: rows.Rows) -> None:
     """Replace the copy by a new one."""
-    target = f"{table.path}.copy"
+    with _fresh(f"{table.path}.copy") as fresh:
+        table.backup(fresh)
+
+
+def seal(path: str) -> None:
+    """Copy a file that was closed, and note the digests of both. Raises OSError.
+
+    Nothing is done while a call is still reading: the end of that changes the file once more.
+    """
+    if os.path.exists(f"{path}-wal"):
+        return
+    with _fresh(f"{path}.copy") as copy:
+        _copy(path, copy)
+    fresh = f"{path}.sums.new"
+    with open(fresh, "w", encoding="ascii") as file:
+        json.dump({"main": _digest(path), "copy": _digest(f"{path}.copy")}, file)
+    _replace(fresh, f"{path}.sums")
+
+
+@contextlib.contextmanager
+def _fresh(target: str) -> Iterator[str]:
+    """An empty file that takes the target's place at the end, durably."""
     fresh = f"{target}.new"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(fresh)
     os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
     try:
-        table.backup(fresh)
+        yield fresh
         _replace(fresh, target)
     except BaseException:
-        os.unlink(fresh)  # it would take the space that is missing
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(fresh)  # it would take the space that is missing
         raise
-
-
-def seal(path: str) -> None:
-    """Note the digests of a file that was closed and of its copy, which holds the same."""
-    fresh = f"{path}.sums.new"
-    with open(fresh, "w", encoding="ascii") as file:
-        json.dump({"main": _digest(path), "copy": _digest(f"{path}.copy")}, file)
-    _replace(fresh, f"{path}.sums")
 
 
 def is_held_back(path: str) -> bool:

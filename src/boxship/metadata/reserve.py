@@ -21,7 +21,10 @@ class Reserve:
         """Put the space by, unless it is there or there is none."""
         if os.path.exists(self._path):
             return
-        descriptor = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return
         try:
             os.posix_fallocate(descriptor, 0, SIZE)
         except OSError:  # no space, or a file system that cannot: then there is no reserve

@@ -197,8 +197,9 @@ class Rows:
         """Close all; the file then stands alone, without its write-ahead log."""
         with self._lock:
             self._closed = True
-            while self._idle:
-                self._idle.popleft().close()
+            with contextlib.suppress(IndexError):  # readers take from it without the lock
+                while True:
+                    self._idle.popleft().close()
             self._writer.close()
 
     def _take(self) -> sqlite3.Connection:

@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from boxship.metadata import schema
+from boxship.metadata import repair, schema
 from boxship.terms import errors
 from boxship.testing.images import image
 
@@ -225,3 +225,41 @@ def test_damage_within_a_value_is_noticed(path, reopened, change):
     with reopened() as book:
         assert names(book) == NAMES
     assert len(asides(path)) == 1
+
+
+def test_a_reader_that_outlives_the_end_damages_nothing(path, reopened, caplog):
+    """The last connection moves the log into the file: when it is not ours, the digest must not be of before."""
+    with reopened() as book:
+        book.namespace("one").images.create(image("late"))
+        reading = book.rows._take()  # as a call that is still answered
+    book.rows._give_back(reading)
+    caplog.clear()
+    with reopened() as again:
+        assert names(again) == [*NAMES, "late"]
+    assert caplog.text == ""
+    assert asides(path) == []
+
+
+def test_the_end_comes_even_if_it_cannot_be_sealed(path, reopened, monkeypatch, caplog):
+    def fail(_path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(repair, "seal", fail)
+    with reopened() as book:
+        book.namespace("one").images.create(image("late"))
+    assert "No space left" in caplog.text
+    monkeypatch.undo()
+    with reopened() as again:
+        assert names(again) == [*NAMES, "late"]
+
+
+def test_a_start_without_room_for_a_copy(path, reopened, monkeypatch, caplog):
+    (path.parent / "meta.db.copy").unlink()
+
+    def fail(_rows):
+        raise errors.ResourceExhausted("full")
+
+    monkeypatch.setattr(repair, "save_copy", fail)
+    with reopened() as book:
+        assert names(book) == NAMES
+    assert "cannot copy metadata database" in caplog.text

@@ -59,3 +59,9 @@ def test_the_reserve_is_kept_while_there_is_room(tmp_path):
     kept = reserve.Reserve(str(tmp_path / "r"))
     kept.open_if_low()
     assert (tmp_path / "r").stat().st_blocks * 512 >= reserve.SIZE
+
+
+def test_no_reserve_is_no_reason_to_fail(tmp_path):
+    """As on a file system that has no more inodes."""
+    reserve.Reserve(str(tmp_path / "gone" / "r")).fill()
+    assert not (tmp_path / "gone").exists()
