@@ -46,11 +46,11 @@ def read(path: Path) -> Found:
     try:
         data = (path / "data").stat()
         ref = _text(path / "ref")
-    except OSError as exc:
-        raise errors.NotFound(f"{exc.strerror or exc}: {path.name}") from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        raise errors.NotFound(f"{exc}: {path.name}") from exc
     try:
         total = _text(path / "total")
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         total = ""
     return Found(
         ref=ref,
@@ -59,6 +59,18 @@ def read(path: Path) -> Found:
         started_at=_time(path / "startedat", data.st_mtime_ns),
         updated_at=_time(path / "updatedat", data.st_mtime_ns),
     )
+
+
+def tidy(root: Path) -> None:
+    """Remove what a crash has left of ingests: folders that cannot be read, or that their ref does not lead to."""
+    for path in (root / "ingest").iterdir():
+        try:
+            if folder(root, read(path).ref) == path:
+                continue
+        except errors.NotFound:
+            pass
+        with contextlib.suppress(OSError):
+            trees.remove_at(path)
 
 
 def create(path: Path, ref: str, total: int, now: int) -> None:

@@ -56,7 +56,7 @@ class LocalStore:
     """
 
     def __init__(self, root: Path, *, clock: Callable[[], int] = time.time_ns) -> None:
-        """Makes the folders where they are missing.
+        """Makes the folders where they are missing, and removes what a crash has left.
 
         Args:
             root: becomes 0700.
@@ -74,6 +74,7 @@ class LocalStore:
             (root / "blobs" / name).mkdir(mode=0o755, exist_ok=True)
         for place in (root / "blobs", root, root.parent):
             _sync_folder(place)
+        ingests.tidy(root)
 
     def info(self, digest: str) -> content.Info:
         try:

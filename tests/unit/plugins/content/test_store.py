@@ -174,6 +174,24 @@ def test_what_does_not_belong_there_is_passed_over(root, store) -> None:
     (root / "ingest" / "junk").mkdir()
     assert [info.digest for info in store.walk()] == [suite.digest_of(DATA)]
     assert store.list_statuses() == []
+    with store.writer("torn") as writer:
+        writer.write(b"12345")
+    (root / "ingest" / hashlib.sha256(b"torn").hexdigest() / "ref").write_bytes(b"\xff\xfe")
+    assert store.list_statuses() == []
+
+
+def test_a_start_removes_what_nobody_can_go_on_with(root, store) -> None:
+    """A crash while an ingest was begun or cleared away leaves a folder that no ref leads to."""
+    for ref in ("whole", "no data", "no ref", "other ref"):
+        with store.writer(ref) as writer:
+            writer.write(b"12345")
+    folder = {ref: root / "ingest" / hashlib.sha256(ref.encode()).hexdigest() for ref in ("whole", "no data", "no ref")}
+    (folder["no data"] / "data").unlink()
+    (folder["no ref"] / "ref").unlink()
+    (root / "ingest" / hashlib.sha256(b"other ref").hexdigest() / "ref").write_bytes(b"")
+    again = local.LocalStore(root)
+    assert [path.name for path in (root / "ingest").iterdir()] == [folder["whole"].name]
+    assert again.status("whole").offset == 5
 
 
 def test_a_link_is_no_blob(root, store) -> None:
