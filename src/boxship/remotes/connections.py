@@ -1,5 +1,6 @@
 """Connections to servers, kept and shared by threads: directly or through a proxy, in the clear or over TLS."""
 
+import re
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import urllib3
 
 _MOST_CONNECTIONS = 16
+_LENGTH = re.compile(r"[0-9]{1,18}( *, *[0-9]{1,18})*", re.ASCII)
 
 
 class HopelessError(errors.Unavailable):
@@ -71,6 +73,9 @@ class Connections:
         if proxy is not None and raw.status == 407:
             raw.close()
             raise HopelessError(f"{method} {urls.redacted(url)}{way}: {failures.PROXY_WANTS_ACCOUNT}")
+        if not _LENGTH.fullmatch(raw.headers.get("Content-Length", "0")):
+            raw.close()  # nobody knows where it ends, and nobody shall wait for it
+            raise errors.Unavailable(f"{method} {urls.redacted(url)}{way}: it speaks no proper HTTP (Content-Length)")
         return responses.Response(raw, url, self._clock)
 
     def _pool(
@@ -105,6 +110,10 @@ def _new_pool(
     port = int(text) if text else None
     if proxy is not None:
         told = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
+        if proxy.url.startswith("https:"):
+            # What is believed of the registry is not believed of the proxy.
+            options["proxy_ssl_context"] = _context(hosts.Tls())
+            options.setdefault("ssl_context", options["proxy_ssl_context"])
         return urllib3.ProxyManager(proxy.url, proxy_headers=told, **options).connection_from_host(host, port, scheme)
     kind = urllib3.HTTPSConnectionPool if scheme == "https" else urllib3.HTTPConnectionPool
     return kind(host, port, **options)

@@ -53,33 +53,39 @@ class _Exception:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Proxies:
-    """The proxies by scheme of the wanted URL, and who is reached without."""
+    """The proxies by scheme of the wanted URL, and who is reached without.
 
-    by_scheme: Mapping[str, Proxy] = dataclasses.field(default_factory=dict)
+    Attributes:
+        by_scheme: a variable's name and what it holds.
+    """
+
+    by_scheme: Mapping[str, tuple[str, str]] = dataclasses.field(default_factory=dict, repr=False)
     exceptions: tuple[_Exception, ...] = ()
     nobody: bool = False
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Self:
-        """Raises InvalidArgument when a variable holds no proxy: going past it could be what must not happen."""
-        found: dict[str, Proxy] = {}
+        found: dict[str, tuple[str, str]] = {}
         for scheme in _PORTS:
             name, value = _variable(environment, f"{scheme}_proxy".upper())
             if value and not (name == "HTTP_PROXY" and environment.get("REQUEST_METHOD")):
-                found[scheme] = _proxy(name, value)
+                found[scheme] = (name, value)
         entries = [each.strip().lower() for each in _variable(environment, "NO_PROXY")[1].split(",")]
         exceptions = [_exception(each) for each in entries if each and each != "*"]
         return cls(by_scheme=found, exceptions=tuple(each for each in exceptions if each), nobody="*" in entries)
 
     def for_url(self, url: str) -> Proxy | None:
-        """The proxy on the way to a URL; None to go there directly."""
+        """The proxy on the way to a URL; None to go there directly.
+
+        Raises InvalidArgument when the variable holds no proxy: going past it could be what must not happen.
+        """
         parts = urllib.parse.urlsplit(url)
-        proxy = self.by_scheme.get(parts.scheme)
+        told = self.by_scheme.get(parts.scheme)
         host = parts.hostname or ""
-        if proxy is None or self.nobody or addresses.is_this_machine(host):
+        if told is None or self.nobody or addresses.is_this_machine(host):
             return None
         port = parts.port or _PORTS[parts.scheme]
-        return None if any(each.covers(host, port) for each in self.exceptions) else proxy
+        return None if any(each.covers(host, port) for each in self.exceptions) else _proxy(*told)
 
 
 NONE = Proxies()

@@ -14,10 +14,11 @@ import http.client
 import http.server
 import selectors
 import socket
+import ssl
 import threading
 import urllib.parse
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
 
 _PIECE = 65536
 _PATIENCE = 30.0
@@ -39,14 +40,18 @@ class Proxy:
     Args:
         places: host names, and the `host:port` where they are found.
         account: `user:password` that is wanted; empty for none.
+        tls: files with certificate and key, to be spoken to over TLS.
     """
 
-    def __init__(self, places: Mapping[str, str], *, account: str = "") -> None:
+    def __init__(self, places: Mapping[str, str], *, account: str = "", tls: tuple[str, str] | None = None) -> None:
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.places = dict(places)
         self._server.wanted = "Basic " + base64.b64encode(account.encode()).decode() if account else ""
+        if tls is not None:
+            self._server.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._server.tls.load_cert_chain(*tls)
         self.host = f"127.0.0.1:{self._server.server_address[1]}"
-        self.url = f"http://{account + '@' if account else ''}{self.host}"
+        self.url = f"{'https' if tls else 'http'}://{account + '@' if account else ''}{self.host}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="proxy", daemon=True)
         self._thread.start()
 
@@ -69,10 +74,19 @@ class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     places: dict[str, str]
     wanted: str
+    tls: ssl.SSLContext | None = None
 
     def __init__(self, address: tuple[str, int], handler: type[http.server.BaseHTTPRequestHandler]) -> None:
         self.seen: list[Seen] = []
         super().__init__(address, handler)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        if self.tls is None:
+            super().finish_request(request, client_address)
+            return
+        request.settimeout(_PATIENCE)
+        with self.tls.wrap_socket(request, server_side=True) as connection:
+            super().finish_request(connection, client_address)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients that leave are no news."""

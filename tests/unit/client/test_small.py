@@ -98,8 +98,8 @@ def test_accounts_and_proxies_come_from_the_callers_environment(tmp_path):
     (tmp_path / "docker-credential-x").chmod(0o755)
     access = registries.Access(environment={**access.environment, "PATH": f"relative:{tmp_path}"})
     assert access._accounts("here.example").lookup("here.example").username == "you"
-    with pytest.raises(errors.InvalidArgument, match="HTTPS_PROXY"):
-        access.registry("here.example/a:b")
+    with access.registry("here.example/a:b") as remote, pytest.raises(errors.InvalidArgument, match="HTTPS_PROXY"):
+        remote.resolve("here.example/a:b")
 
 
 def test_names_of_images_in_archives():

@@ -2,9 +2,12 @@ import base64
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from boxship.core import content
 from boxship.remotes import credentials, hosts, proxies, registry
-from boxship.terms import errors
+from boxship.terms import digests, errors, oci
 from boxship.testing import proxy as testing_proxy
 from boxship.testing import registry as registries
 
@@ -91,8 +94,14 @@ def test_who_is_reached_directly(name, no_proxy, host, direct):
 )
 def test_what_is_no_proxy_is_told_without_its_secret(value):
     with pytest.raises(errors.InvalidArgument, match=r"https_proxy: ") as caught:
-        proxies.Proxies.of({"https_proxy": value})
+        proxies.Proxies.of({"https_proxy": value}).for_url("https://a/")
     assert "SECRET" not in str(caught.value)
+
+
+def test_a_proxy_that_is_none_is_no_matter_where_none_is_wanted(server):
+    server.push_image("demo", "v1", [b"x"])
+    with client({"HTTP_PROXY": "socks5://p:1"}) as remote:
+        pull(remote, f"{server.host}/demo:v1")
 
 
 def test_the_account_of_a_proxy():
@@ -100,6 +109,20 @@ def test_the_account_of_a_proxy():
     assert proxy.url == "http://p:1"
     assert proxy.authorization == "Basic " + base64.b64encode(b"us@er:p:w").decode()
     assert proxy.authorization not in repr(proxy)
+
+
+@given(st.text("ab.:*/[]0123456789, %-", max_size=30), st.sampled_from(["a.example", "10.0.0.1:5", "[fd00::1]"]))
+def test_any_exception_is_read(text, host):
+    proxies.Proxies.of({"HTTP_PROXY": "p:1", "NO_PROXY": text}).for_url(f"http://{host}/")
+
+
+@given(st.text(max_size=40))
+def test_any_proxy_is_read_or_refused(text):
+    try:
+        found = proxies.Proxies.of({"HTTP_PROXY": text}).for_url("http://a.example/")
+    except errors.InvalidArgument:
+        return
+    assert found is None or found.url.startswith(("http://", "https://"))
 
 
 # Going through one
@@ -154,10 +177,30 @@ def test_all_goes_through_the_proxy_and_its_account_no_further(both, store):
     assert {each.headers["host"] for each in server.requests()} == {"registry.test"}
 
 
-def test_a_push_through_the_proxy(both, store):
-    from boxship.core import content
-    from boxship.terms import digests, oci
+def test_a_proxy_that_speaks_tls(both, certificate, monkeypatch):
+    """To a registry over TLS this is a tunnel within a tunnel."""
+    server, roots = both
+    pushed = server.push_image("demo", "v1", [BIG])
+    accounts = {"registry.test": ("user", "SECRET")}
+    with testing_proxy.Proxy({"registry.test": server.host}, account="me:PROXYPASS", tls=certificate) as proxy:
+        ways = {"HTTP_PROXY": proxy.url, "HTTPS_PROXY": proxy.url}
+        with (
+            client(ways, roots=roots, accounts=accounts) as remote,
+            pytest.raises(errors.Unavailable, match="not trusted"),
+        ):
+            remote.resolve("registry.test/demo:v1")
+        assert not proxy.requests()
+        monkeypatch.setenv("SSL_CERT_FILE", certificate[0])  # the machine's authorities
+        with client(ways, roots=roots, accounts=accounts) as remote:
+            manifest = oci.parse_manifest(pull(remote, "registry.test/demo:v1"))
+            assert manifest.layers[0].size == len(BIG)
+            with remote.fetch("registry.test/demo", manifest.layers[0]) as chunks:
+                assert b"".join(chunks) == BIG
+        assert proxy.requests()
+    assert pushed.size
 
+
+def test_a_push_through_the_proxy(both, store):
     server, roots = both
     blob = oci.Descriptor(media_type=oci.LAYER, digest=digests.of(BIG), size=len(BIG))
     content.write_blob(store, "blob", BIG, blob)

@@ -344,6 +344,8 @@ def dripping():
         (lambda: iter([b"HTTP/1.1 200 OK\r\nX: ", b"y" * 100_000]), "no proper HTTP"),
         (lambda: iter([b"\0\1\2\r\n" * 10]), "no proper HTTP"),
         (lambda: iter([b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"]), "no proper HTTP"),
+        (lambda: iter([b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n" + b"x" * 5000]), "no proper HTTP"),
+        (lambda: iter([b"HTTP/1.1 200 OK\r\nContent-Length: 5e3\r\n\r\n" + b"x" * 5000]), "no proper HTTP"),
         (lambda: iter([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"]), "no proper HTTP"),
         (dripping, "no answer in time"),
     ],
