@@ -99,10 +99,14 @@ def _clear(path: str) -> None:
     if not stat.S_ISSOCK(found.st_mode):
         raise Refused(f"cannot listen on {path}: it is there and is no socket")
     with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as probe:
-        probe.settimeout(1)
+        probe.setblocking(False)
         try:
             probe.connect(path)
-        except OSError:
+        except ConnectionRefusedError:
             os.unlink(path)
             return
+        except BlockingIOError:  # many are waiting for it
+            pass
+        except OSError as exc:
+            raise Refused(f"cannot listen on {path}: what is there cannot be asked: {exc.strerror}") from exc
     raise Refused(f"cannot listen on {path}: another process does")
