@@ -16,7 +16,7 @@ import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from boxship.remotes import credentials, hosts
+from boxship.remotes import challenges, credentials, hosts
 from boxship.terms import documents, errors
 
 CLIENT_ID = "boxship"
@@ -25,15 +25,6 @@ _SHORTEST_LIFE, _LONGEST_LIFE = 60.0, 24 * 3600.0
 _MARGIN = 5.0
 _MOST_TOLD = 8
 _NO_POST_HERE = frozenset({400, 401, 404, 405})
-_TOKEN_LETTERS = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Challenge:
-    """One entry of WWW-Authenticate; `scheme` and the parameters' names in lower case."""
-
-    scheme: str
-    parameters: Mapping[str, str]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,71 +40,6 @@ class Post(Protocol):
         self, endpoint: hosts.Endpoint, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None
     ) -> Answer:
         """Ask a token server named by `endpoint`. Raises PermissionDenied for a realm where no secret may go."""
-
-
-def parse(texts: Sequence[str]) -> list[Challenge]:
-    """Challenges out of the values of WWW-Authenticate. What is malformed ends the list; it is a stranger's text."""
-    return [challenge for text in texts for challenge in _Challenges(text[:8192]).read()]
-
-
-class _Challenges:
-    """`Bearer realm="...",service="..." , Basic realm="..."`: commas part both challenges and parameters."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._at = 0
-
-    def read(self) -> list[Challenge]:
-        found: list[Challenge] = []
-        parameters: dict[str, str] = {}
-        while True:
-            self._skip(" \t,")
-            word = self._word()
-            if not word:
-                return found
-            self._skip(" \t")
-            if self._take("="):
-                if not found:
-                    return found
-                self._skip(" \t")
-                value = self._value()
-                if value is None:
-                    return found
-                parameters.setdefault(word.lower(), value)
-            else:
-                parameters = {}
-                found.append(Challenge(scheme=word.lower(), parameters=parameters))
-
-    def _skip(self, letters: str) -> None:
-        while self._at < len(self._text) and self._text[self._at] in letters:
-            self._at += 1
-
-    def _take(self, letter: str) -> bool:
-        if not self._text.startswith(letter, self._at):
-            return False
-        self._at += 1
-        return True
-
-    def _word(self) -> str:
-        begin = self._at
-        while self._at < len(self._text) and self._text[self._at] in _TOKEN_LETTERS:
-            self._at += 1
-        return self._text[begin : self._at]
-
-    def _value(self) -> str | None:
-        if not self._take('"'):
-            return self._word()
-        value = ""
-        while self._at < len(self._text):
-            letter = self._text[self._at]
-            self._at += 1
-            if letter == '"':
-                return value
-            if letter == "\\" and self._at < len(self._text):
-                letter = self._text[self._at]
-                self._at += 1
-            value += letter
-        return None
 
 
 @dataclasses.dataclass(slots=True)
@@ -138,7 +64,7 @@ class Authorizer:
         self._post = post
         self._clock = clock
         self._lock = threading.Lock()
-        self._challenge: Challenge | None = None
+        self._challenge: challenges.Challenge | None = None
         self._told: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._kept: dict[tuple[str, ...], _Header] = {}
         self._refresh = ""
@@ -164,7 +90,7 @@ class Authorizer:
         Raises:
             Unauthenticated: the server asks for nothing that could be given.
         """
-        known = [each for each in parse(texts) if each.scheme in {"bearer", "basic"}]
+        known = [each for each in challenges.parse(texts) if each.scheme in {"bearer", "basic"}]
         if not known:
             raise self._failed("it answers 401 without saying what it wants (no Basic or Bearer challenge)")
         best = next((each for each in known if each.scheme == "bearer"), known[0])
@@ -183,7 +109,7 @@ class Authorizer:
         way_out = f"log in with `docker login {self._endpoint.account}`, or give user and password"
         return errors.Unauthenticated(f"registry {self._endpoint.address}: {cause}; {way_out}")
 
-    def _header(self, challenge: Challenge, scopes: tuple[str, ...]) -> str:
+    def _header(self, challenge: challenges.Challenge, scopes: tuple[str, ...]) -> str:
         kept = self._kept.get(scopes)
         if kept is None or kept.expires <= self._clock():
             kept = self._basic() if challenge.scheme == "basic" else self._fetch(challenge, scopes)
@@ -196,7 +122,7 @@ class Authorizer:
             raise self._failed("it wants an account and none is known")
         return _Header(_basic(account), self._clock() + _SHORTEST_LIFE)
 
-    def _fetch(self, challenge: Challenge, scopes: tuple[str, ...]) -> _Header:
+    def _fetch(self, challenge: challenges.Challenge, scopes: tuple[str, ...]) -> _Header:
         account = self._source.lookup(self._endpoint.account)
         if account is not None and account.registry_token:
             return _Header(f"Bearer {account.registry_token}", self._clock() + _LONGEST_LIFE)

@@ -186,11 +186,12 @@ class _File:
         prefix = parts.path.rstrip("/")
         if not table.get("override_path") and not prefix.endswith("/v2"):
             prefix += "/v2"
+        address = DOCKER_SERVER if parts.netloc == DOCKER_NAME else parts.netloc  # many write the name for the server
         return Endpoint(
             scheme=parts.scheme,
-            address=parts.netloc,
+            address=address,
             prefix=prefix,
-            namespace="" if parts.netloc in {self._name, self._own.address} else self._name,
+            namespace="" if address in {self._name, self._own.address} else self._name,
             capabilities=self._capabilities(table, where),
             tls=self._tls(table, where),
             headers=self._headers(table, where),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boxship.remotes import auth, credentials, hosts
+from boxship.remotes import auth, challenges, credentials, hosts
 from boxship.terms import errors
 
 ENDPOINT = hosts.Endpoint(scheme="https", address="example.com")
@@ -57,12 +57,12 @@ def authorizer(server, account=None, clock=None):
     ],
 )
 def test_challenges_are_read(text, expected):
-    assert [(each.scheme, dict(each.parameters)) for each in auth.parse([text])] == expected
+    assert [(each.scheme, dict(each.parameters)) for each in challenges.parse([text])] == expected
 
 
 @given(st.lists(st.text('Bearer ="\\,x\x00é', max_size=40), max_size=3))
 def test_any_header_is_read(texts):
-    for each in auth.parse(texts):
+    for each in challenges.parse(texts):
         assert each.scheme
 
 

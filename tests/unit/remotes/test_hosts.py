@@ -82,6 +82,12 @@ def test_without_server_the_name_itself_is_asked_last(tmp_path):
     assert not own.namespace
 
 
+def test_docker_hub_may_be_written_by_its_name(tmp_path):
+    write(tmp_path, 'server = "https://docker.io"', "docker.io")
+    [own] = hosts.Hosts([str(tmp_path)]).endpoints("docker.io")
+    assert (own.address, own.namespace, own.account) == ("registry-1.docker.io", "", "docker.io")
+
+
 def test_an_empty_server_is_none(tmp_path):
     write(tmp_path, 'server = ""\n[host."https://mirror"]')
     assert [each.address for each in hosts.Hosts([str(tmp_path)]).endpoints("example.com")] == ["mirror", "example.com"]
