@@ -35,6 +35,9 @@ TESTS = (
     "tests/integration/tasks",
     "tests/integration/security",
 )
+TEST = "./dev test -o faulthandler_timeout=300"
+"""What hangs shows where."""
+
 LIMIT = 3600.0  # seconds
 EXPIRED = 124  # as timeout(1)
 LOST = 125
@@ -45,8 +48,8 @@ def script(tests: Sequence[str], command: Sequence[str]) -> str:
     if command:
         return f"exec {shlex.join(command)}\n"
     if any((image.ROOT / word.partition("::")[0]).exists() for word in tests):
-        return f"exec ./dev test {shlex.join(tests)}\n"
-    test = f"./dev test --durations=10 {shlex.join([*TESTS, *tests])}"
+        return f"exec {TEST} {shlex.join(tests)}\n"
+    test = f"{TEST} --durations=10 {shlex.join([*TESTS, *tests])}"
     return f"{test}; status=$?\n./dev run || status=$?\nexit $status\n"
 
 
