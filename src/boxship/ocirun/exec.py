@@ -15,6 +15,7 @@ from boxship.ocirun.stage import Stage
 
 # entered by the maker for the moment of the clone; all others by the child, with one call
 _AROUND = ("pid", "time")
+_WALLS = ("apparmorProfile", "selinuxLabel")
 
 
 class Running(Protocol):
@@ -57,7 +58,9 @@ def execute(
     `cgroup` is another group than the container's, for `runc exec --cgroup`.
     """
     linux = box.spec.get("linux") or {}
-    made = process.build(wanted, profile=linux.get("seccomp"), cache=seccomp_cache, warn=warn)
+    made = process.build(
+        _completed(wanted, box.spec.get("process") or {}), profile=linux.get("seccomp"), cache=seccomp_cache, warn=warn
+    )
     if not ignore_paused and box.cgroup.is_frozen():
         message = "cannot exec in a paused container (use --ignore-paused to override)"
         raise errors.SpecFault(message, step="exec")
@@ -85,6 +88,14 @@ def execute(
     finally:
         letters.close()
     return born
+
+
+def _completed(wanted: Mapping[str, Any], of_init: Mapping[str, Any]) -> dict[str, Any]:
+    """What it does not say of its walls is as it is for init; the rest is not, as runc has it."""
+    unsaid = [name for name in _WALLS if not wanted.get(name)]
+    if wanted.get("capabilities") is None:  # an object without any says that there are none
+        unsaid.append("capabilities")
+    return {**wanted, **{name: of_init.get(name) for name in unsaid}}
 
 
 def _state(box: Running) -> dict[str, Any]:

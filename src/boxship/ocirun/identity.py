@@ -108,16 +108,14 @@ def become(process: Process, root: int) -> int | None:
         loaded = seccomp.load(process.seccomp, listen=listens)
         listener = loaded if listens else None
     sets = process.capabilities
-    if sets is not None:
-        _capability_step(capabilities.limit_bounding, sets.bounding)
+    _capability_step(capabilities.limit_bounding, sets.bounding)
     capabilities.set_keep(True)
     _set_ids(process)
     capabilities.set_keep(False)
     if not entered:
         _enter(root, process.cwd)
-    if sets is not None:
-        _capability_step(capabilities.put, sets.effective, sets.permitted, sets.inheritable)
-        _capability_step(capabilities.put_ambient, sets.ambient)
+    _capability_step(capabilities.put, sets.effective, sets.permitted, sets.inheritable)
+    _capability_step(capabilities.put_ambient, sets.ambient)
     os.umask(process.umask)
     return listener
 

@@ -50,7 +50,7 @@ class Process:
     terminal: bool
     rows: int
     columns: int
-    capabilities: Capabilities | None
+    capabilities: Capabilities
     no_new_privileges: bool
     rlimits: tuple[Rlimit, ...]
     oom_score_adj: int | None
@@ -66,9 +66,8 @@ class Process:
         lines = [f"limit {limit.type} to {limit.soft}:{limit.hard}" for limit in self.rlimits]
         if self.oom_score_adj is not None:
             lines.append(f"set oom_score_adj to {self.oom_score_adj}")
-        if self.capabilities is not None:
-            sets = self.capabilities
-            lines.append(f"limit capabilities to {sets.bounding:#x} (effective {sets.effective:#x})")
+        sets = self.capabilities
+        lines.append(f"limit capabilities to {sets.bounding:#x} (effective {sets.effective:#x})")
         if self.no_new_privileges:
             lines.append("set no_new_privs")
         lines.append(f"become user {self.uid}:{self.gid} with groups {list(self.groups)}, umask {self.umask:04o}")
@@ -122,7 +121,7 @@ def build(
         terminal=bool(process.get("terminal")),
         rows=int(size.get("height") or 0),
         columns=int(size.get("width") or 0),
-        capabilities=_capabilities(process.get("capabilities"), warn),
+        capabilities=_capabilities(process.get("capabilities") or {}, warn),  # none said, none given, as runc
         no_new_privileges=bool(process.get("noNewPrivileges")),
         rlimits=tuple(_rlimit(item) for item in process.get("rlimits") or ()),
         oom_score_adj=process.get("oomScoreAdj"),
@@ -151,9 +150,7 @@ def _id(value: Any, name: str) -> int:
     return value
 
 
-def _capabilities(sets: Mapping[str, Any] | None, warn: Callable[[str], None]) -> Capabilities | None:
-    if sets is None:
-        return None
+def _capabilities(sets: Mapping[str, Any], warn: Callable[[str], None]) -> Capabilities:
     bits: dict[str, int] = {}
     unknown: set[str] = set()
     for name in ("bounding", "effective", "permitted", "inheritable", "ambient"):

@@ -161,8 +161,8 @@ class Bench:
         self.tasks = Tasks(self.address)
         return self
 
-    def bundle(self, id, args=("true",), **changes):
-        """A bundle with a root file system of busybox alone; returns its folder."""
+    def bundle(self, id, args=("true",), process=(), **changes):
+        """A bundle with a root file system of busybox alone; returns its folder. `process`: changes of that object."""
         bundle = self.folder / id
         if not bundle.exists():
             bundle.mkdir(mode=0o700)
@@ -175,13 +175,14 @@ class Bench:
             (bundle / "work").mkdir()
             self.bundles.append(bundle)
         made = spec(id, args, **changes)
+        made["process"].update(process)
         # Others may run the same tests at the same time.
         made["linux"]["cgroupsPath"] = f"/boxship-tests-{self.folder.name}-{id}"
         (bundle / "config.json").write_text(json.dumps(made))
         return bundle
 
-    def create(self, id, args=("true",), *, tasks=None, options=None, changes=None, **io):
-        bundle = self.bundle(id, args, terminal=io.get("terminal", False), **(changes or {}))
+    def create(self, id, args=("true",), *, tasks=None, options=None, changes=None, process=(), **io):
+        bundle = self.bundle(id, args, process, terminal=io.get("terminal", False), **(changes or {}))
         wanted = runc_options_pb2.Options(binary_name=self.binary, **(options or {}))
         packed = any_pb2.Any(type_url="containerd.runc.v1.Options", value=wanted.SerializeToString())
         return (tasks or self.tasks)("Create", id=id, bundle=str(bundle), options=packed, **io)

@@ -359,6 +359,34 @@ def test_what_it_does_not_know_is_unimplemented(bench):
     assert caught.value.code is status.Code.UNIMPLEMENTED
 
 
+SHOW = "while read name value; do case $name in Cap*) echo $name $value;; esac; done < /proc/self/status"
+
+
+def test_an_exec_that_says_nothing_gets_the_walls_of_init(bench):
+    out, said = bench.fifo("out"), bench.fifo("said")
+    readers = [os.open(path, os.O_RDONLY | os.O_NONBLOCK) for path in (out, said)]
+    bench.create("c", ["sh", "-c", f"{SHOW}; sleep 100"], stdout=out)
+    bench.tasks("Start", id="c")
+    bench.tasks("Exec", id="c", exec_id="e", spec=benches.exec_spec("sh", "-c", SHOW), stdout=said)
+    bench.tasks("Start", id="c", exec_id="e")
+    bench.tasks("Wait", id="c", exec_id="e")
+    bench.tasks("Delete", id="c", exec_id="e")
+    finish(bench, "c")
+    of_init, of_exec = map(read_until_end, readers)
+    assert of_exec == of_init
+    assert b"CapBnd: 0000000000000020\n" in of_init
+
+
+def test_without_capabilities_there_are_none(bench):
+    out = bench.fifo("out")
+    reader = os.open(out, os.O_RDONLY | os.O_NONBLOCK)
+    bench.create("c", ["sh", "-c", SHOW], stdout=out, process={"capabilities": None})
+    bench.tasks("Start", id="c")
+    bench.tasks("Wait", id="c")
+    bench.tasks("Delete", id="c")
+    assert {line.split()[1] for line in read_until_end(reader).splitlines()} == {b"0000000000000000"}
+
+
 @contextlib.contextmanager
 def standing_still(bench):
     os.kill(bench.pid, signal.SIGSTOP)
