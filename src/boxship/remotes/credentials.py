@@ -13,7 +13,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from boxship.remotes import helpers
+from boxship.remotes import keychains
 from boxship.terms import documents, errors
 
 HELPER_FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin")
@@ -181,7 +181,7 @@ class DockerConfig:
         )
         if path is None:
             raise self._wrong(f"wants {program} for {server}, which is in none of {', '.join(self._folders)}")
-        status, output = helpers.ask([path, "get"], server.encode())
+        status, output = keychains.ask([path, "get"], server.encode())
         if status is None:
             raise errors.FailedPrecondition(f"credential helper {path} for {server} did not answer")
         if status:
@@ -192,7 +192,7 @@ class DockerConfig:
 
     def _answer(self, output: bytes, path: str) -> Credential | None:
         try:
-            fields = documents.mapping(documents.load(output, limit=helpers.OUTPUT_LIMIT), "")
+            fields = documents.mapping(documents.load(output, limit=keychains.OUTPUT_LIMIT), "")
             username, secret = documents.string(fields, "Username", ""), documents.string(fields, "Secret", "")
         except errors.InvalidArgument:
             raise errors.FailedPrecondition(

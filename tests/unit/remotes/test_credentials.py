@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from boxship.remotes import credentials, helpers
+from boxship.remotes import credentials, keychains
 from boxship.terms import errors
 
 
@@ -92,7 +92,7 @@ def test_a_helper_that_fails_is_no_reason_to_take_another_account(tmp_path, scri
 
 def test_a_helper_that_hangs_is_ended_with_its_children(tmp_path, monkeypatch):
     """The shell's child holds the output, and lives on when only the shell is killed."""
-    monkeypatch.setattr(helpers, "PATIENCE", 0.3)
+    monkeypatch.setattr(keychains, "PATIENCE", 0.3)
     helper(tmp_path, f"echo $$ > {tmp_path}/pid\nsleep 60\nsleep 60")
     begin = time.monotonic()
     with pytest.raises(errors.FailedPrecondition, match="did not answer"):
