@@ -14,6 +14,7 @@ from boxship.wire import errors as wire_errors
 READ_SIZE = 64 * 1024
 UNSENT_LIMIT = 32 << 20  # a client that asks and does not read is let go
 CONNECTION_LIMIT = 1024
+_PAUSE = 0.5  # seconds without new clients when there are no descriptors for them
 _WAIT = "Wait"  # the call that may take as long as the container lives, and may be made again
 _NO_CALL: Any = None  # our handlers look at the request alone
 
@@ -29,7 +30,7 @@ class Endpoint:
         self._loop, self._listener, self._services = events, listener, services
         self._connections: set[Connection] = set()
         listener.setblocking(False)
-        events.watch(listener.fileno(), loop.IN, self._accept)
+        self._listen()
 
     @property
     def idle(self) -> bool:
@@ -59,14 +60,26 @@ class Endpoint:
         for connection in [*self._connections]:
             connection.close()
 
-    def _accept(self, _events: int) -> None:
-        with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
-            while True:
-                accepted, _ = self._listener.accept()
-                if len(self._connections) >= CONNECTION_LIMIT:
-                    accepted.close()
-                    continue
-                self._connections.add(Connection(self._loop, accepted, self._handle, self._connections.discard))
+    def _listen(self) -> None:
+        if self._listener.fileno() >= 0:
+            self._loop.watch(self._listener.fileno(), loop.IN, self._ready)
+
+    def _ready(self, _events: int) -> None:
+        try:
+            with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
+                while True:
+                    self._accept()
+        except OSError as error:
+            journal.warning(f"no client can be let in for now: {error}")
+            self._loop.unwatch(self._listener.fileno())
+            self._loop.later(_PAUSE, self._listen)
+
+    def _accept(self) -> None:
+        accepted, _ = self._listener.accept()
+        if len(self._connections) >= CONNECTION_LIMIT:
+            accepted.close()
+        else:
+            self._connections.add(Connection(self._loop, accepted, self._handle, self._connections.discard))
 
     def _handle(self, request: server.Request) -> Any:
         """The encoded answer, or a Later of the message with its encoder. Raises whatever the handler raises."""

@@ -9,6 +9,7 @@ Python's `logging` would be half a megabyte in the process that all shims are fo
 import contextlib
 import os
 import stat
+import sys
 import time
 
 LIMIT = 256 * 1024
@@ -36,9 +37,14 @@ def error(text: str) -> None:
 
 def exception(text: str) -> None:
     """With the exception that is being handled."""
-    import traceback
+    failure = sys.exc_info()[1]
+    try:
+        import traceback
 
-    _write("ERROR", f"{text}\n{traceback.format_exc()}")
+        told = "".join(traceback.format_exception(failure))
+    except (ImportError, OSError):  # without descriptors nothing can be loaded
+        told = repr(failure)
+    _write("ERROR", f"{text}\n{told}")
 
 
 def _write(level: str, text: str) -> None:

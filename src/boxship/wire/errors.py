@@ -37,9 +37,11 @@ def to_status(exc: BaseException) -> status.Status:
         return status.Status(code(exc), str(exc))
     if isinstance(exc, status.Status):
         return exc
-    # half a megabyte for a shim, which needs it never
-    import logging
-
+    try:
+        # half a megabyte for a shim, which needs it never
+        import logging
+    except (ImportError, OSError):  # without descriptors nothing can be loaded, but the caller must have an answer
+        return status.Status(Code.UNKNOWN, _said(exc))
     logging.getLogger(__name__).error("a call failed in an unforeseen way", exc_info=exc)
     return status.Status(Code.UNKNOWN, _said(exc))
 

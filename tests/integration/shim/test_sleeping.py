@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import resource
 import signal
 import time
 
@@ -164,6 +165,26 @@ def test_nobody_is_lost_when_there_is_no_process_to_be_had(bench):
     (tight.parent / "cgroup.procs").write_text(str(bench.pid))
     asleep(bench)
     tight.rmdir()
+
+
+def test_more_clients_than_descriptors(bench):
+    bench.create("c", ["sleep", "100"])
+    bench.tasks("Start", id="c")
+    asleep(bench)
+    resource.prlimit(bench.pid, resource.RLIMIT_NOFILE, (64, 64))
+    clients = [benches.Tasks(bench.address) for _ in range(80)]
+    last = clients[-1].begin("State", id="c")
+    for _ in range(100):
+        assert bench.tasks("State", id="c").status == 2
+    with pytest.raises(benches.Failure, match="Too many open files"):
+        bench.tasks("Stats", id="c")
+    log = (bench.folder / "first/shim.log").read_text()
+    assert 0 < log.count("no client can be let in") < 50
+    for client in clients[:-1]:
+        client.close()
+    assert clients[-1].end(last).status == 2
+    clients[-1].close()
+    finish(bench)
 
 
 def finish(bench):
