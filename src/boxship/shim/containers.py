@@ -76,7 +76,8 @@ class Container:
         self.init, *execs = [processes.restored(each, self._streams) for each in (state["init"], *state["execs"])]
         self.execs = {each.id: each for each in execs}
         for each in (self.init, *execs):
-            if each.pid and each.status is not Status.STOPPED:
+            ended = each.status is Status.STOPPED or (each is self.init and self._init_exit is not None)
+            if each.pid and not ended:
                 self._watch(each)
 
     def watch_memory(self, told: Callable[[], None]) -> None:
