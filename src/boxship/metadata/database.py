@@ -127,7 +127,7 @@ class Database:
             finally:
                 connection.close()
         except sqlite3.Error as exc:
-            raise rows.translated(exc) from exc
+            raise rows.translated(exc, self._path) from exc
 
     def _save_copy(self) -> None:
         try:

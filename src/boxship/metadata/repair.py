@@ -115,7 +115,7 @@ def _inconsistency(path: str, *, immutable: bool = False) -> str:
             connection.close()
     except sqlite3.DatabaseError as exc:
         if getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _NO_DAMAGE:
-            raise rows.translated(exc) from exc
+            raise rows.translated(exc, path) from exc
         return str(exc)
     if found != ["ok"]:
         return "; ".join(found)[:500]

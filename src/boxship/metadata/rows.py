@@ -7,6 +7,7 @@ writing connection; it is durable when `writing` ends, and only then is anybody 
 import collections
 import contextlib
 import itertools
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -34,10 +35,12 @@ _CLASSES: dict[int, type[errors.Error]] = {
 }
 
 
-def translated(exc: sqlite3.Error) -> errors.Error:
+def translated(exc: sqlite3.Error, path: str) -> errors.Error:
     """What a failure of SQLite means to a caller (https://www.sqlite.org/rescode.html)."""
     code = getattr(exc, "sqlite_errorcode", None)
     kind = _CLASSES.get(code & 0xFF, errors.Internal) if code is not None else errors.Internal
+    if kind is errors.ResourceExhausted:
+        return errors.no_space("metadata database cannot be written", os.path.dirname(path), str(exc))
     return kind(f"metadata database: {exc}")
 
 
@@ -114,7 +117,7 @@ class Rows:
         try:
             return connection.execute(sql, parameters).fetchone()  # type: ignore[no-any-return]
         except sqlite3.Error as exc:
-            raise translated(exc) from exc
+            raise translated(exc, self.path) from exc
         finally:
             self._give_back(connection)
 
@@ -124,7 +127,7 @@ class Rows:
         try:
             return connection.execute(sql, parameters).fetchall()
         except sqlite3.Error as exc:
-            raise translated(exc) from exc
+            raise translated(exc, self.path) from exc
         finally:
             self._give_back(connection)
 
@@ -148,7 +151,7 @@ class Rows:
                 yield transaction
                 self._writer.execute("COMMIT")
             except sqlite3.Error as exc:
-                raise translated(exc) from exc
+                raise translated(exc, self.path) from exc
             finally:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
@@ -189,7 +192,7 @@ class Rows:
             finally:
                 copy.close()
         except sqlite3.Error as exc:
-            raise translated(exc) from exc
+            raise translated(exc, self.path) from exc
         finally:
             self._give_back(connection)
 
@@ -210,7 +213,7 @@ class Rows:
             try:
                 return connect(self.path)
             except sqlite3.Error as exc:
-                raise translated(exc) from exc
+                raise translated(exc, self.path) from exc
 
     def _give_back(self, connection: sqlite3.Connection) -> None:
         if self._closed or len(self._idle) >= _IDLE:

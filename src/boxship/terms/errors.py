@@ -151,6 +151,11 @@ class DeadlineExceeded(Error):
     text = "context deadline exceeded"
 
 
+def no_space(what: str, place: object, reason: str) -> ResourceExhausted:
+    """`what` failed since the file system that `place` lies on is full, or a quota on it is."""
+    return ResourceExhausted(f"{what} below {place}: {reason}; make room there, for example by removing images")
+
+
 CLASSES: tuple[type[Error], ...] = (
     Unknown,
     InvalidArgument,

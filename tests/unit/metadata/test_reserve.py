@@ -39,7 +39,7 @@ def test_things_can_be_deleted_when_nothing_is_free(small, reopened):
             for number in range(10_000):
                 images.create(image(f"more-{number}", labels={"k": "v" * 4000}))
 
-        with pytest.raises(errors.ResourceExhausted):
+        with pytest.raises(errors.ResourceExhausted, match=f"below {small}: database or disk is full; make room"):
             overfill()
         assert (small / "meta.db.reserve").exists()
         for number in range(50):

@@ -104,9 +104,10 @@ def test_what_the_tables_refuse(table, sql, kind):
 def test_failures_have_classes(code, kind):
     failure = sqlite3.OperationalError("words")
     failure.sqlite_errorcode = code
-    found = rows.translated(failure)
+    found = rows.translated(failure, "/r/meta.db")
     assert type(found) is kind
-    assert found.message == "metadata database: words"
+    full = "metadata database cannot be written below /r: words; make room there, for example by removing images"
+    assert found.message == (full if kind is errors.ResourceExhausted else "metadata database: words")
 
 
 def test_a_full_disk_is_told_and_passes(table):

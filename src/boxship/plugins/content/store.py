@@ -121,8 +121,9 @@ class LocalStore:
         self._hold(ref)
         try:
             path = ingests.folder(self._root, ref)
-            found = self._begun(path, ref, total)
-            return writer.IngestWriter(self, path, found, expected=expected, clock=self._clock)
+            with writer.told_plainly(self._root):
+                found = self._begun(path, ref, total)
+                return writer.IngestWriter(self, path, found, expected=expected, clock=self._clock)
         except BaseException:
             self.release(ref)
             raise

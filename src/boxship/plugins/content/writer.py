@@ -55,7 +55,7 @@ class IngestWriter:
         size = len(view)
         taken = 0
         while taken < size:
-            with _told_plainly():
+            with told_plainly(self._path.parents[1]):
                 done = os.write(descriptor, view[taken : taken + _STEP])
             self._hash.update(view[taken : taken + done])
             taken += done
@@ -88,7 +88,7 @@ class IngestWriter:
         descriptor = self._opened("commit on")
         try:
             digest = self._checked(descriptor, size, expected)
-            with _told_plainly():
+            with told_plainly(self._path.parents[1]):
                 os.fchmod(descriptor, 0o444)
                 os.fsync(descriptor)
             with contextlib.suppress(OSError):
@@ -150,13 +150,13 @@ class IngestWriter:
 
 
 @contextlib.contextmanager
-def _told_plainly() -> Iterator[None]:
+def told_plainly(root: Path) -> Iterator[None]:
     """A full disk is a limit that was reached; any other fault of the disk stays an OSError."""
     try:
         yield
     except OSError as exc:
         if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise errors.ResourceExhausted(f"content cannot be written: {exc.strerror}") from exc
+            raise errors.no_space("content cannot be written", root, exc.strerror or "") from exc
         raise
 
 

@@ -98,6 +98,8 @@ class Applier:
                 f"{where}: owner {entry.uid}:{entry.gid} is not mapped here; try increasing the number of subordinate "
                 "ids in /etc/subuid and /etc/subgid"
             )
+        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
+            return errors.no_space(where, os.readlink(f"/proc/self/fd/{self._root}"), exc.strerror or "")
         return faults.of(exc, where)
 
     def _entry(self, reader: tar.Reader, entry: tar.Entry, path: bytes) -> None:

@@ -73,7 +73,7 @@ class FolderSnapshotter(abc.ABC):
     def usage(self, key: str) -> snapshots.Usage:
         record = self._records.get(key)
         if record.info.kind is snapshots.Kind.ACTIVE:
-            with faults.told(f'failed to measure snapshot "{key}"'):
+            with faults.told(f'failed to measure snapshot "{key}"', self._root):
                 return trees.usage(str(self._data(record.id)))
         return record.usage
 
@@ -93,7 +93,7 @@ class FolderSnapshotter(abc.ABC):
         record = self._records.get(key)
         if record.info.kind is snapshots.Kind.ACTIVE:
             folder = str(self._data(record.id))
-            with faults.told(f"failed to commit snapshot {key}"):
+            with faults.told(f"failed to commit snapshot {key}", self._root):
                 if self._sync:
                     _sync_file_system(folder)
                 used = trees.usage(folder)
@@ -130,7 +130,7 @@ class FolderSnapshotter(abc.ABC):
         self._making.add(name)  # cleanup passes over it
         number = ""
         try:
-            with faults.told(f'failed to create snapshot "{key}"'):
+            with faults.told(f'failed to create snapshot "{key}"', self._root):
                 folder = self._place / name
                 folder.mkdir(mode=0o700)
                 self._fill(folder, draft)  # may take long, so nobody waits for it

@@ -61,6 +61,7 @@ class Records:
     def __init__(self, path: Path, *, clock: Callable[[], int] = time.time_ns) -> None:
         """Raises DataLoss when the file is damaged."""
         self._clock = clock
+        self._place = path.parent
         self._write_lock = threading.RLock()
         self._read_lock = threading.Lock()
         try:
@@ -80,7 +81,7 @@ class Records:
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """A transaction: what is done within holds together, and nobody else writes meanwhile."""
-        with self._write_lock, faults.told("failed to write"):
+        with self._write_lock, faults.told("failed to write", self._place):
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield

@@ -328,5 +328,7 @@ def test_a_full_disk(root, monkeypatch) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "write", write)
-    with pytest.raises(errors.ResourceExhausted, match="failed to apply 'f': No space left"):
+    with pytest.raises(
+        errors.ResourceExhausted, match=f"failed to apply 'f' below {root}: No space left on device; make room"
+    ):
         apply(root, layers.file("f"))

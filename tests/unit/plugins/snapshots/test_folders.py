@@ -290,7 +290,7 @@ class TestFaults:
                 raise OSError(28, "No space left on device")
 
             patch.setattr(snapshotter, "_fill", fail)
-            with pytest.raises(errors.ResourceExhausted, match="No space"):
+            with pytest.raises(errors.ResourceExhausted, match=f"below {root}: No space left on device; make room"):
                 snapshotter.prepare("k")
         assert folders(root) == []
         assert list(snapshotter.walk()) == []
