@@ -96,6 +96,7 @@ class Rows:
         self._watchers: tuple[Callable[[bool], None], ...] = ()
         self._idle: collections.deque[sqlite3.Connection] = collections.deque()
         self._lock = threading.Lock()
+        self._telling = threading.Lock()
         self._closed = False
         self._writer = connect(path)
         self._reserve = reserve.Reserve(f"{path}.reserve")
@@ -158,8 +159,14 @@ class Rows:
                 if not durable:
                     self._writer.execute("PRAGMA synchronous = FULL")
             self.freed = not collects and (self.freed or transaction.freed)
-        for namespace, topic, event in transaction.announced:
-            self._publisher.publish(namespace, topic, event)
+            if transaction.announced:
+                self._telling.acquire()  # before anybody else writes: events come in the order of the writes
+        if transaction.announced:
+            try:
+                for namespace, topic, event in transaction.announced:
+                    self._publisher.publish(namespace, topic, event)
+            finally:
+                self._telling.release()
         for watcher in () if collects else self._watchers:
             watcher(self.freed)
 

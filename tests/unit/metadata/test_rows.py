@@ -180,3 +180,39 @@ def test_migrations_are_done_once(tmp_path):
     assert schema.migrate(connection) == 0
     assert schema.version(connection) == len(schema.MIGRATIONS)
     connection.close()
+
+
+class Slow:
+    """A publisher of which the first event takes until somebody else has had the time to write."""
+
+    def __init__(self, meanwhile):
+        self.meanwhile = meanwhile
+        self.told = []
+
+    def publish(self, namespace, topic, event):
+        if not self.told and self.meanwhile:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile()
+        self.told.append(topic)
+
+
+def test_events_come_in_the_order_of_the_writes(table):
+    path = table.path
+    table.close()
+
+    def remove():
+        with table.writing() as transaction:
+            transaction.announce("one", "/images/delete", "x")
+
+    def meanwhile():
+        removing.start()
+        removing.join(0.1)
+
+    slow = Slow(meanwhile)
+    table = rows.Rows(path, publisher=slow, clock=lambda: 1)
+    removing = threading.Thread(target=remove)
+    with table.writing() as transaction:
+        transaction.announce("one", "/images/create", "x")
+    removing.join()
+    assert slow.told == ["/images/create", "/images/delete"]
+    table.close()
