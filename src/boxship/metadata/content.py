@@ -38,6 +38,7 @@ class ContentBook:
         *,
         backend: content.Store,
         busy: holds.Holds,
+        turns: holds.Turns,
         shared: bool,
     ) -> None:
         self._rows = table
@@ -45,6 +46,7 @@ class ContentBook:
         self._lease = lease
         self._backend = backend
         self._busy = busy
+        self._turns = turns
         self._shared = shared
 
     def info(self, digest: str) -> content.Info:
@@ -96,17 +98,18 @@ class ContentBook:
             raise errors.InvalidArgument("ref must not be empty")
         if expected and self._take(expected):
             raise errors.AlreadyExists(f"content {expected}")
-        with self._busy.holding(expected):
-            adopted = self._adoptable(expected, total)
-            backend_ref = self._open(ref, adopted)
-        writer = writers.BlobWriter(
-            *(self._rows, self._backend, self._busy),
-            place=writers.Place(namespace=self._namespace, lease=self._lease, ref=ref, backend_ref=backend_ref),
-            adopted=adopted,
-            total=total,
-        )
-        if adopted is None:
-            writer.open()
+        with self._turns.turn(self._turn(ref)):
+            with self._busy.holding(expected):
+                adopted = self._adoptable(expected, total)
+                backend_ref = self._open(ref, adopted)
+            writer = writers.BlobWriter(
+                *(self._rows, self._backend, self._busy),
+                place=writers.Place(namespace=self._namespace, lease=self._lease, ref=ref, backend_ref=backend_ref),
+                adopted=adopted,
+                total=total,
+            )
+            if adopted is None:
+                writer.open()
         return writer
 
     def status(self, ref: str) -> content.Status:
@@ -130,15 +133,19 @@ class ContentBook:
         return found
 
     def abort(self, ref: str) -> None:
-        sql = "SELECT backend, expected FROM ingests WHERE namespace = ? AND ref = ?"
-        row = self._rows.one(sql, (self._namespace, ref))
-        if row is None:
-            raise errors.NotFound(f"reference {ref}")
-        with contextlib.suppress(errors.NotFound):  # nothing was written under it
-            self._backend.abort(row[0])
-        with self._rows.writing() as transaction:
-            transaction.execute("DELETE FROM ingests WHERE namespace = ? AND ref = ?", (self._namespace, ref))
-            leases.release(transaction, self._namespace, self._lease, leases.INGESTS, ref)
+        with self._turns.turn(self._turn(ref)):
+            row = self._rows.one("SELECT backend FROM ingests WHERE namespace = ? AND ref = ?", (self._namespace, ref))
+            if row is None:
+                raise errors.NotFound(f"reference {ref}")
+            with contextlib.suppress(errors.NotFound):  # nothing was written under it
+                self._backend.abort(row[0])
+            with self._rows.writing() as transaction:
+                transaction.execute("DELETE FROM ingests WHERE namespace = ? AND ref = ?", (self._namespace, ref))
+                leases.release(transaction, self._namespace, self._lease, leases.INGESTS, ref)
+
+    def _turn(self, ref: str) -> str:
+        """Opening and aborting an ingest change both the rows and the backend, one after the other."""
+        return f"ingests/{self._namespace}/{ref}"
 
     def _take(self, digest: str) -> bool:
         """Whether the blob is there; the caller's lease holds it then."""

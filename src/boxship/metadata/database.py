@@ -174,6 +174,7 @@ class Book:
             self._lease,
             backend=database.content,
             busy=database.busy_content,
+            turns=database.turns,
             shared=database.shared,
         )
 

@@ -1,3 +1,5 @@
+import threading
+
 import pytest
 
 from boxship.core import content
@@ -264,3 +266,27 @@ def test_an_ingest_that_adopted_keeps_the_bytes(book, tmp_path):
         book.collect()
         assert writer.commit(0, DIGEST) == DIGEST
     assert whole(book.namespace("two").content, DATA) == DATA
+
+
+def test_an_ingest_that_is_opened_while_it_is_aborted_can_be_found(book, monkeypatch):
+    one = book.namespace("one").content
+    with one.writer("ref") as writer:
+        writer.write(DATA[:10])
+    real = book.content.abort
+    opened = []
+
+    def open_again():
+        opened.append(one.writer("ref"))
+
+    def abort(ref):
+        real(ref)
+        opening.start()
+        opening.join(0.1)
+
+    opening = threading.Thread(target=open_again)
+    monkeypatch.setattr(book.content, "abort", abort)
+    one.abort("ref")
+    opening.join()
+    with opened[0] as writer:
+        writer.write(DATA[:20])
+    assert one.status("ref").offset == 20
