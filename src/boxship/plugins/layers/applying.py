@@ -1,8 +1,8 @@
 """An archive becomes files below one folder, and nowhere else.
 
 Rules: names are resolved inside the folder, through the links that are there; nothing at a name's end is ever
-followed; the last entry of a name wins; folders are merged; whiteouts take away what lower layers have, never what
-this archive brought; a folder's time is set when nothing more is put into it. Where the folder is the upper one of an
+followed; the last entry of a name wins; folders are merged; a whiteout takes away what is there, an opaque mark what
+lower layers have and never what this archive brought; a folder's time is set when nothing more is put into it. Where the folder is the upper one of an
 overlay, whiteouts are written as the overlay keeps them; elsewhere what they hide is removed.
 """
 
