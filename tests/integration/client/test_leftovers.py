@@ -43,6 +43,16 @@ def comes_back_to(before, root):
     assert {**now, "descriptors": 0} == {**before, "descriptors": 0}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_folder():
+    """What other programs make in /tmp meanwhile is not ours to count."""
+    former = tempfile.tempdir
+    with tempfile.TemporaryDirectory(prefix="bx", dir="/run") as folder:
+        tempfile.tempdir = folder
+        yield
+        tempfile.tempdir = former
+
+
 @pytest.fixture(scope="module")
 def image():
     with registry.Registry() as made:
