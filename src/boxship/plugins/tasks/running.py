@@ -43,6 +43,7 @@ class Running:
         self._lock = threading.Lock()
         self._gone = threading.Event()
         self._phase = _Phase.LIVE
+        self._waiting: list[tuple[str, Future[tasks.Exit]]] = []  # until it is known what became of the shim
         proxy.on_close(self._closed)
 
     @property
@@ -61,17 +62,7 @@ class Running:
     def wait(self, exec_id: str = "") -> "Future[tasks.Exit]":
         """The process's exit; the task's, when the shim dies before it can tell."""
         result: Future[tasks.Exit] = Future()
-
-        def answered(asked: "Future[tasks.Exit]") -> None:
-            error = asked.exception()
-            if error is None:
-                result.set_result(asked.result())
-            elif isinstance(error, errors.Unavailable | errors.Canceled) and not self._was_told_to_go():
-                self.died.add_done_callback(lambda died: _pass_on(died, result))
-            else:
-                result.set_exception(error)
-
-        self._proxy.wait(self.id, exec_id).add_done_callback(answered)
+        self._ask(exec_id, result)
         return result
 
     def leave(self) -> None:
@@ -103,11 +94,46 @@ class Running:
             _log.warning("cleaning up after the dead shim of task %s: %s", self.id, error)
             return tasks.Exit(status=_UNKNOWN_STATUS, exited_at=time.time_ns())
 
+    def _ask(self, exec_id: str, result: "Future[tasks.Exit]") -> None:
+        proxy = self._proxy
+
+        def answered(asked: "Future[tasks.Exit]") -> None:
+            error = asked.exception()
+            if isinstance(error, errors.Unavailable | errors.Canceled):
+                self._lost(proxy, exec_id, result, error)
+            else:
+                _pass_on(asked, result)
+
+        proxy.wait(self.id, exec_id).add_done_callback(answered)
+
+    def _lost(self, proxy: proxies.ShimProxy, exec_id: str, result: "Future[tasks.Exit]", error: Exception) -> None:
+        """The connection is gone that somebody waits on: there is another, or there will be, or the shim is dead."""
+        with self._lock:
+            phase, connected = self._phase, self._proxy is not proxy
+            if phase is _Phase.LIVE and not connected:
+                self._waiting.append((exec_id, result))
+                return
+        if phase is _Phase.LEAVING:
+            result.set_exception(error)
+        elif phase is _Phase.DEAD:
+            self.died.add_done_callback(lambda died: _pass_on(died, result))
+        else:
+            self._ask(exec_id, result)
+
+    def _decide(self, lost: proxies.ShimProxy) -> None:
+        """It is known what became of the shim: tell those who wait on the connection that was lost."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        for exec_id, result in waiting:
+            self._lost(lost, exec_id, result, errors.Unavailable(f"the shim of task {self.id} was told to go"))
+
     def _closed(self) -> None:
         self._gone.set()
         with self._lock:
-            if self._phase is not _Phase.LIVE:
-                return
+            is_live = self._phase is _Phase.LIVE
+        if not is_live:
+            self._decide(self._proxy)
+            return
         threading.Thread(target=self._look_after, name=f"shim-death-{self.id}", daemon=True).start()
 
     def _look_after(self) -> None:
@@ -117,24 +143,22 @@ class Running:
         except errors.Error:
             proxy = None
         with self._lock:
-            if self._phase is not _Phase.LIVE:
-                if proxy is not None:
-                    proxy.close()
-                return
-            if proxy is not None:
+            lost = self._proxy
+            is_live = self._phase is _Phase.LIVE
+            if is_live and proxy is not None:
                 self._proxy = proxy
-            else:
+            elif is_live:
                 self._phase = _Phase.DEAD
-        if proxy is not None:
+        self._decide(lost)
+        if not is_live:
+            if proxy is not None:
+                proxy.close()
+        elif proxy is not None:
             _log.info("connected to the shim of task %s again", self.id)
             proxy.on_close(self._closed)
         else:
             _log.warning("the shim of task %s is gone", self.id)
             self._on_death(self)
-
-    def _was_told_to_go(self) -> bool:
-        with self._lock:
-            return self._phase is _Phase.LEAVING
 
 
 def _pass_on(source: "Future[tasks.Exit]", target: "Future[tasks.Exit]") -> None:
