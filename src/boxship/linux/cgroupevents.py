@@ -56,24 +56,24 @@ def watch_unified(folder: str) -> OomWatch:
     descriptor = calls.checked(_inotify_init1(IN_CLOEXEC | IN_NONBLOCK), "inotify_init1")
     try:
         calls.checked(_inotify_add_watch(descriptor, calls.encoded(events), IN_MODIFY), "inotify_add_watch", events)
+        return OomWatch(descriptor, events)
     except OSError:
         os.close(descriptor)
         raise
-    return OomWatch(descriptor, events)
 
 
 def watch_legacy(folder: str) -> OomWatch:
     """Of a version 1 memory group; raises OSError."""
     control_path = os.path.join(folder, "memory.oom_control")
-    control = os.open(control_path, os.O_RDONLY | os.O_CLOEXEC)
-    event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-    try:
+    with contextlib.ExitStack() as undo:
+        control = os.open(control_path, os.O_RDONLY | os.O_CLOEXEC)
+        undo.callback(os.close, control)
+        event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        undo.callback(os.close, event)
         cgroupfiles.write(os.path.join(folder, "cgroup.event_control"), f"{event} {control}")
-    except OSError:
-        os.close(event)
-        os.close(control)
-        raise
-    return OomWatch(event, control_path, control)
+        watch = OomWatch(event, control_path, control)
+        undo.pop_all()
+    return watch
 
 
 def restore(folder: str, state: list[int]) -> OomWatch:

@@ -46,7 +46,7 @@ def _is_zombie(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             content = file.read(4096)
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return True
     # the name in parentheses may hold anything
     return content[content.rfind(b")") + 2 :][:1] in {b"Z", b"X", b""}

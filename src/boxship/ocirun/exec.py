@@ -146,7 +146,7 @@ def _bear(
 def _open_target(box: Running) -> int:
     try:
         return os.pidfd_open(box.pid)
-    except OSError:
+    except ProcessLookupError:
         raise errors.SpecFault("cannot exec in a stopped container", step="exec") from None
 
 

@@ -121,8 +121,9 @@ class Container:
         if process is self.init:
             self._runtime.start()
         else:
-            spec, terminal = self._specs.pop(process.id), process.names.terminal
+            spec, terminal = self._specs[process.id], process.names.terminal
             self._launch(process, lambda given: self._runtime.execute(spec, given, terminal=terminal))
+            del self._specs[process.id]
         if process.status is Status.CREATED:
             process.status = Status.RUNNING
 
@@ -188,24 +189,24 @@ class Container:
             raise errors.NotFound("cannot delete a deleted process")
         if process.status in {Status.RUNNING, Status.PAUSED}:
             raise errors.Unknown(f"cannot delete a {_word(process)} process")
-        process.deleting = True
-        answer = later.Later()
-        if process is self.init and process.status is Status.CREATED:
-            # It exists and waits; it ends like any other.
-            process.wait().then(lambda _process, _error: process.when_drained(lambda: self._finish(process, answer)))
+        waiting = process is self.init and process.status is Status.CREATED
+        if waiting:  # it exists and stands still; it ends like any other
             with contextlib.suppress(errors.NotFound):  # it has ended, and we are about to hear of it
                 self._runtime.kill(signal.SIGKILL, everyone=False)
+        process.deleting = True
+        answer = later.Later()
+        if waiting:
+            process.wait().then(lambda _process, _error: process.when_drained(lambda: self._finish(process, answer)))
         else:
             process.when_drained(lambda: self._finish(process, answer))
         return answer
 
     def abandon(self) -> None:
         """Take away what a failed creation left."""
-        if self.init.pid:
-            self._children.unwatch(self.init.pid)  # the end of what never was is nobody's business
-            with contextlib.suppress(errors.Error, OSError):
-                self._runtime.delete(force=True)
-        self.init.close()
+        self._children.unwatch(self.init.pid)  # the end of what never was is nobody's business
+        self.init.close()  # first, since descriptors may be what is lacking
+        with contextlib.suppress(errors.Error, OSError):
+            self._runtime.delete(force=True)
         self._unmount()
 
     def _finish(self, process: Process, answer: later.Later) -> None:

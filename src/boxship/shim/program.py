@@ -50,6 +50,7 @@ class ProgramRuntime:
         self._create_options = ["--no-pivot"] * no_pivot + ["--no-new-keyring"] * no_new_keyring
         self._numbers = itertools.count(1)
         self._shares_pids = specs.shares_pids(specs.read(bundle))
+        self._left = False  # whether the last command to leave a process behind has done so
         self.cgroup: cgroups.Cgroup | None = None
 
     def state(self) -> dict[str, Any]:
@@ -84,6 +85,11 @@ class ProgramRuntime:
                 json.dump({**process, "terminal": terminal}, file)
             command = ["exec", "--process", process_file, "--detach", "--pid-file", pid_file]
             return self._launch(command, [self._id], pid_file, given, terminal, "OCI runtime exec failed")
+        except BaseException:
+            if self._left:
+                with contextlib.suppress(OSError, ValueError):
+                    os.kill(_read_pid(pid_file), signal.SIGKILL)
+            raise
         finally:
             for path in (process_file, pid_file):
                 with contextlib.suppress(FileNotFoundError):
@@ -134,6 +140,8 @@ class ProgramRuntime:
         return self.cgroup.pids() if self.cgroup is not None else []
 
     def delete(self, *, force: bool) -> None:
+        if force and not self._left:  # it could be another's of the same name
+            return
         status, output = self._run(["delete", *(["--force"] if force else []), self._id])
         if status and "does not exist" not in output:
             raise runtimes.Failed(f"failed to delete task: {self._reason(status, output)}")
@@ -148,8 +156,10 @@ class ProgramRuntime:
         what: str,
     ) -> runtimes.Started:
         """Run a command that leaves a process behind, which has become our child since we are its subreaper."""
+        self._left = False
         if not terminal:
             self._call([*command, *operands], what, stdio=given)
+            self._left = True
             return runtimes.Started(pid=_read_pid(pid_file))
         path = os.path.join(self._sockets, f"c{os.getpid()}.{next(self._numbers)}")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
@@ -158,6 +168,7 @@ class ProgramRuntime:
                 listener.listen(1)
                 listener.settimeout(CONSOLE_SECONDS)
                 self._call([*command, "--console-socket", path, *operands], what)
+                self._left = True
                 return runtimes.Started(pid=_read_pid(pid_file), console=_receive_console(listener))
             finally:
                 os.unlink(path)
@@ -173,8 +184,12 @@ class ProgramRuntime:
         self, arguments: Sequence[str], *, stdio: runtimes.Given | None = None, stdin: int | None = None
     ) -> tuple[int, str]:
         """Exit status and output of one call. Its output is the container's when `stdio` is given, and not ours."""
-        output = os.memfd_create("output", os.MFD_CLOEXEC)
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            output = os.memfd_create("output", os.MFD_CLOEXEC)
+        except OSError:
+            os.close(null)
+            raise
         fds = stdio or (null if stdin is None else stdin, output, output)
         try:
             pid = os.posix_spawnp(

@@ -227,11 +227,13 @@ class Streams:
     def _sink(self, path: str, *, create: bool = False) -> int:
         if not create and _is_fifo(path):
             writing = _open_with_reader(path)
+            if writing >= 0:
+                self._hold(writing)
             reading = self._hold(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
             if writing < 0:
-                writing = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                writing = self._hold(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
                 self._unvisited.append((reading, self._hold(os.dup(writing))))
-            return self._hold(writing)
+            return writing
         flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK | (os.O_CREAT if create else 0)
         return self._hold(os.open(path, flags, 0o644))
 
