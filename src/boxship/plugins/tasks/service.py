@@ -240,7 +240,7 @@ class TaskService:
         # A shim that failed half way does not know what it left.
         with contextlib.suppress(errors.Error):
             task.launcher.clean_up(task.bundle)
-        self._delete_bundle(task)
+        self._delete_bundle(task.bundle)
 
     def _remove(self, task: Running) -> None:
         with self._lock:
@@ -250,16 +250,16 @@ class TaskService:
             self._tasks[task.namespace, task.id] = None
         try:
             task.leave()
-            self._delete_bundle(task)
+            self._delete_bundle(task.bundle)
         finally:
             self._unreserve(task.namespace, task.id)
 
-    def _delete_bundle(self, task: Running) -> None:
-        self._logs.close(task.bundle.path / "log")
+    def _delete_bundle(self, bundle: Bundle) -> None:
+        self._logs.close(bundle.path / "log")
         try:
-            task.bundle.delete()
+            bundle.delete()
         except OSError as error:
-            _log.error("the bundle of task %s cannot be removed: %s", task.id, error)
+            _log.error("the bundle of task %s cannot be removed: %s", bundle.id, error)
 
     def _shim_died(self, task: Running) -> None:
         """Runs in a thread of its own. Whoever takes the task out of the table tells of its end, so it is told once."""
@@ -270,7 +270,7 @@ class TaskService:
             if known:
                 self._tasks[key] = None
         if known:
-            self._delete_bundle(task)
+            self._delete_bundle(task.bundle)
             self._unreserve(*key)
             self._publish_exit(task.bundle, exit_)
         task.died.set_result(exit_)
@@ -280,7 +280,7 @@ class TaskService:
             while self._dead:
                 bundle, exit_ = self._dead.pop(0)
                 self._publish_exit(bundle, exit_)
-                bundle.delete()
+                self._delete_bundle(bundle)
 
     def _publish_exit(self, bundle: Bundle, exit_: tasks.Exit) -> None:
         fields = {
