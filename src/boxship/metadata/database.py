@@ -148,8 +148,8 @@ class Database:
 
     def _collect_rows(self) -> tuple[marks.Counts, float, bool]:
         begin = time.monotonic()
-        further = [node for roots in self._roots for node in roots()]
         with self.rows.writing(frees=True, collects=True) as transaction:
+            further = [node for roots in self._roots for node in roots()]
             counts = marks.collect(transaction, self.rows.clock(), further)
             freed = self.rows.freed or bool(counts)
         return counts, time.monotonic() - begin, freed

@@ -207,7 +207,13 @@ def test_a_circle_of_references_goes(world):
 def test_what_others_use_stays(world):
     world.blob("a")
     world.blob("b")
-    world.book.add_roots(lambda: [Node(Kind.CONTENT, "one", d("a"))])
+    writing = world.book.rows._lock
+
+    def roots():
+        assert writing.locked()  # else something could come into use between the question and the collection
+        return [Node(Kind.CONTENT, "one", d("a"))]
+
+    world.book.add_roots(roots)
     assert world.left() == {"a"}
 
 
