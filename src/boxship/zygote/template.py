@@ -35,7 +35,7 @@ MAX_DESCRIPTORS = 64
 _IN, _CLOSE_ON_EXEC, _NO_SIGNAL = select.POLLIN, int(socket.MSG_CMSG_CLOEXEC), int(socket.MSG_NOSIGNAL)
 _CUT = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)
 _libc_fork = ctypes.PyDLL(None, use_errno=True).fork
-_PAUSE = 10  # milliseconds without a request, after which the next process is forked ahead
+_PAUSE = 40  # milliseconds without a request, after which the next process is forked ahead; not while one is made
 _PR_SET_DUMPABLE = 4
 
 Entry = Callable[[dict[str, Any], list[int]], object]
