@@ -43,6 +43,7 @@ class Running:
         self._lock = threading.Lock()
         self._gone = threading.Event()
         self._phase = _Phase.LIVE
+        self.is_gone = False  # its shim was found dead: for the table that it shall be in, under that one's lock
         self._waiting: list[tuple[str, Future[tasks.Exit]]] = []  # until it is known what became of the shim
         proxy.on_close(self._closed)
 

@@ -161,10 +161,10 @@ class TaskService:
                 pid = task.shim.create(
                     id, bundle=str(bundle.path), rootfs=rootfs, io=io, checkpoint="", options=options
                 )
+                register(task)
             except errors.Error as error:
                 self._give_up(task)
                 raise _worded("failed to create shim task", error) from error
-            register(task)
             return pid
 
     def delete(self, task: Running) -> tasks.Exit:
@@ -266,6 +266,7 @@ class TaskService:
         exit_ = task.clean_up()
         key = (task.namespace, task.id)
         with self._lock:
+            task.is_gone = True
             known = self._tasks.get(key) is task and not self._closed
             if known:
                 self._tasks[key] = None
@@ -312,6 +313,8 @@ class TaskService:
 
         def register(task: Running) -> None:
             with self._lock:
+                if task.is_gone:
+                    raise errors.Unavailable("the shim is gone")
                 self._tasks[key] = task
 
         try:
