@@ -75,7 +75,7 @@ def work(receive: Receive, shim: int, state: bytes, reports: _socket.socket) -> 
     children = reaping.Children(turns, reports)
     if state:
         former = json.loads(state)
-        worker = Worker(former["arguments"], former["listener"], shim, turns, children)
+        worker = Worker(former["arguments"], former["listener"], shim, turns, children, reports)
         worker.restore(former)
     else:
         arguments, (listener,) = receive()
@@ -83,18 +83,24 @@ def work(receive: Receive, shim: int, state: bytes, reports: _socket.socket) -> 
         os.chdir(arguments["bundle"])
         journal.start(arguments["bundle"])
         _raise_oom_score(shim)
-        worker = Worker(arguments, listener, shim, turns, children)
-    return worker.run(reports)
+        worker = Worker(arguments, listener, shim, turns, children, reports)
+    return worker.run()
 
 
 class Worker:
     """The parts of a shim at work, put together."""
 
     def __init__(
-        self, arguments: dict[str, Any], listener: int, shim: int, turns: loop.Loop, children: reaping.Children
+        self,
+        arguments: dict[str, Any],
+        listener: int,
+        shim: int,
+        turns: loop.Loop,
+        children: reaping.Children,
+        reports: _socket.socket,
     ) -> None:
         """`arguments` and `listener` as in `run`; `shim`: the pid of the shim itself."""
-        self._arguments, self._listener = arguments, listener
+        self._arguments, self._listener, self._reports = arguments, listener, reports
         self._loop, self._children = turns, children
         self._address = arguments["address"].removeprefix("unix://")
         self._publisher = events.Publisher(
@@ -113,7 +119,7 @@ class Worker:
         self._endpoint = endpoint.Endpoint(self._loop, socket.socket(fileno=listener), self._tasks.services())
         self._rest: float = arguments.get("rest", REST_SECONDS)
         self._leaving = False
-        self._good_night = b""
+        self._asleep = False
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on where the last worker stopped."""
@@ -122,14 +128,11 @@ class Worker:
         self._tasks.restore(state["tasks"])
         self._endpoint.restore(state["connections"])
 
-    def run(self, reports: _socket.socket) -> int:
+    def run(self) -> int:
         """Until there has been nothing to do for a while (sleeper.ASLEEP), or the shim is told to shut down (0)."""
         self._loop.run(rest=self._rest, rested=self._rested)
         self._publisher.close()
-        if not self._good_night:
-            return 0
-        reports.send(self._good_night)
-        return sleeper.ASLEEP
+        return sleeper.ASLEEP if self._asleep else 0
 
     def _rested(self) -> None:
         if self._leaving or not self._publisher.idle or not self._endpoint.idle:
@@ -145,10 +148,12 @@ class Worker:
         }
         watched = [(fd, events) for fd, events in self._loop.watched if not self._children.owns(fd)]
         letter = sleeper.letter(watched, self._children.pids, json.dumps(state).encode())
-        if len(letter) > sleeper.LIMIT:
-            journal.info(f"the worker stays, since its state has {len(letter)} bytes")
+        try:
+            sleeper.post(letter, self._reports)
+        except OSError as error:
+            journal.info(f"the worker stays, with {len(letter)} bytes of state: {error}")
             return
-        self._good_night = letter
+        self._asleep = True
         self._children.close()
         self._loop.close()
         self._loop.stop()

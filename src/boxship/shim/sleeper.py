@@ -14,6 +14,7 @@ What is written here is written for the number of pages that it touches: few fun
 
 import _socket
 import array
+import errno
 import os
 import select
 import time
@@ -24,7 +25,7 @@ from boxship.shim import journal
 
 ASLEEP = 100
 """Exit status of a worker that has said good night."""
-LIMIT = 128 * 1024  # bytes of a letter; a socket's buffer holds it
+LIMIT = 128 * 1024  # bytes of a letter; the buffers of sockets hold it, unless the machine has made them small
 _PAUSE = 0.1  # seconds before another attempt to have a process
 _IN, _OUT, _NO_WAIT = select.POLLIN, select.POLLOUT, _socket.MSG_DONTWAIT
 
@@ -126,8 +127,15 @@ class Sleeper:
         self._state = letter[end:]
 
 
+def post(letter: bytes, reports: _socket.socket) -> None:
+    """Say good night; the worker must end with ASLEEP then. Raises OSError (EMSGSIZE): it must stay awake."""
+    if len(letter) > LIMIT:
+        raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
+    reports.send(letter)
+
+
 def letter(watched: Sequence[tuple[int, int]], pids: Sequence[int], state: bytes) -> bytes:
-    """A worker's good night, to be sent to the socket of reports before it ends with ASLEEP.
+    """A worker's good night, for `post`.
 
     Args:
         watched: descriptors and events (poll(2)), each of which ends the night.

@@ -191,3 +191,18 @@ def finish(bench):
     bench.tasks("Kill", id="c", signal=9)
     assert bench.tasks("Wait", id="c").exit_status == 137
     bench.tasks("Delete", id="c")
+
+
+def test_a_state_that_no_letter_holds_keeps_the_worker(zygote, folder, listener):
+    bench = benches.Bench(zygote, folder, listener).start(rest=0.0)
+    bench.create("c", ["sleep", "100"])
+    bench.tasks("Start", id="c")
+    asleep(bench)
+    spec = benches.exec_spec("true", "x" * 200_000)
+    bench.tasks("Exec", id="c", exec_id="long", spec=spec)
+    log = bench.folder / "first" / "shim.log"
+    wait_for(lambda: "the worker stays" in log.read_text())
+    assert len(bench.workers()) == 1
+    bench.tasks("Delete", id="c", exec_id="long")
+    asleep(bench)
+    bench.close()
