@@ -21,6 +21,7 @@ from boxship.rpc import client, methods
 PARALLEL, CLIENTS, RUNNING = 50, 10, 20
 BLOB_MIB = 512
 CALLS, BLOCKS = 200, 10
+LOAD = 20_000  # calls of one run of h2load
 REST = 3.0  # seconds, for what daemons and shims do after their work
 BOXSHIP = str(pathlib.Path(sys.executable).with_name("boxship"))
 Measure = Callable[[daemons.Daemon, int], float]
@@ -190,6 +191,32 @@ def rpc(setting: Setting) -> Iterator[Figure]:
     yield setting.figure("rpc p50", "us", 1.0, setting.alternate(block, BLOCKS))
 
 
+def wire(setting: Setting) -> Iterator[Figure]:
+    """Empty calls by h2load (nghttp2), one stream a connection."""
+    program = shutil.which("h2load")
+    if program is None:
+        print("h2load is not installed: apt-get install nghttp2-client", file=sys.stderr)
+        return
+    empty = setting.work / "empty"
+    empty.write_bytes(bytes(5))  # a gRPC message of no bytes
+
+    def rate(daemon: daemons.Daemon, connections: int) -> float:
+        words = [program, f"--clients={connections}", f"--requests={LOAD}", f"--data={empty}"]
+        words += ["--header=content-type: application/grpc", "--header=te: trailers"]
+        words += [
+            f"--base-uri=unix:{daemon.address}",
+            "http://localhost/containerd.services.version.v1.Version/Version",
+        ]
+        said = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+        if f"{LOAD} succeeded" not in said:
+            raise daemons.Failed(f"{daemon.name}: {said[-600:]}")
+        return float(said.split("finished in ")[1].split(", ")[1].split(" ")[0])
+
+    for connections in (1, 10, 100):
+        found = setting.alternate(lambda daemon, _, count=connections: rate(daemon, count), 3)
+        yield setting.figure(f"{connections} connections", "calls/s", 1.0, found)
+
+
 def listing(setting: Setting) -> Iterator[Figure]:
     """`boxship ps` of five containers, beside podman's of what it has."""
     ours = setting.both[0]
@@ -217,5 +244,6 @@ SECTIONS: dict[str, Callable[[Setting], Iterator[Figure]]] = {
     "blobs": blobs,
     "pull": pull,
     "rpc": rpc,
+    "wire": wire,
     "ps": listing,
 }
