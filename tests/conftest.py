@@ -8,11 +8,13 @@ import pytest
 # Whoever starts us in the background may have it ignored, and what we start would ignore it as well.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+_FORKING = ("tests/unit/linux", "tests/integration/ocirun", "tests/integration/unified")
+
 
 def pytest_collection_modifyitems(items):
-    # These fork this process without executing anything, and must come before there are threads in it: a lock that
-    # another thread holds at that moment stays locked for ever in the child.
-    items.sort(key=lambda item: "integration/ocirun" not in item.nodeid)
+    # Some fork this process without executing anything, and must come before there are threads in it: a lock that
+    # another thread holds or asks for at that moment, the interpreter's for one, is never free again in the child.
+    items.sort(key=lambda item: not item.nodeid.startswith(_FORKING))
     if os.geteuid() == 0:
         return
     skip = pytest.mark.skip(reason="needs root")
