@@ -39,21 +39,11 @@ def run(arguments: dict[str, Any], fds: list[int]) -> None:
             after which the worker goes).
         fds: the listening socket.
     """
-    _be_shim(lambda: (arguments, fds))
+    stand_by(lambda: (arguments, fds))
 
 
 def stand_by(receive: Receive) -> None:
     """The same for a shim that is made before it is asked for. `receive` waits for arguments and descriptors."""
-
-    def prepared() -> tuple[dict[str, Any], list[int]]:
-        # Pages that the worker will write to anyhow are its own before anybody waits for them.
-        warming.warm()
-        return receive()
-
-    _be_shim(prepared)
-
-
-def _be_shim(receive: Receive) -> None:
     os.umask(0o077)
     bare.set_name(b"boxship-shim")
     bare.set_subreaper()
