@@ -27,7 +27,8 @@ _PAIR = (int(_socket.AF_UNIX), int(_socket.SOCK_SEQPACKET) | int(_socket.SOCK_CL
 def fork_sharing() -> int:
     """fork(2), after which both have one table of descriptors, one working folder and one umask (clone(2)).
 
-    What one opens or closes is so in the other. What os.fork does for threads and their locks is not done: for processes with one thread. Raises OSError.
+    What one opens or closes is so in the other. What os.fork does for threads and their locks is not done: for
+    processes with one thread. Raises OSError.
     """
     pid: int = _call(*_FORK)
     if pid < 0:

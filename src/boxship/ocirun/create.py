@@ -34,7 +34,8 @@ def create(
     """Make a container whose init waits for `start`; raises errors.Fault, and then nothing is left behind.
 
     `born` is called as soon as there is a process, which works meanwhile. `tree` stands in for the machine's cgroups;
-    `seccomp_cache` is a folder for compiled filters; with `fifo` (an O_PATH descriptor) init waits for a reader of that FIFO instead of for its maker.
+    `seccomp_cache` is a folder for compiled filters; with `fifo` (an O_PATH descriptor) init waits for a reader of
+    that FIFO instead of for its maker.
     """
     if systemd_cgroup:
         raise errors.SpecFault(

@@ -11,6 +11,7 @@ from integration.system import engines
 
 _A_WHILE = 1.5  # seconds
 _DATABASES = (".sqlite", ".db", "-wal", "-shm")
+_POOL = 9  # connections: eight idle ones and the one that writes
 
 
 def take(engine: engines.Engine) -> dict[str, Any]:
@@ -128,8 +129,8 @@ def _tree(folder: pathlib.Path, without: tuple[str, ...] = ()) -> list[str]:
 
 
 def _descriptors(pid: int) -> int:
-    """Without those of databases: each thread of the pool has its own, and how many have come is the load's affair."""
-    return sum(count for name, count in _open(pid).items() if not name.endswith(_DATABASES))
+    """Of a database only what is above its pool: how many connections that keeps is the load's affair, up to a bound."""
+    return sum(max(0, count - _POOL) if name.endswith(_DATABASES) else count for name, count in _open(pid).items())
 
 
 def _open(pid: int) -> "collections.Counter[str]":

@@ -27,7 +27,6 @@ class OwnLauncher:
         ttrpc: str,
         runtime_root: Path,
         clean_up_seconds: float,
-        debug: bool = False,
     ) -> None:
         """Args:
 
@@ -42,7 +41,6 @@ class OwnLauncher:
             "ttrpc_address": ttrpc,
             "runtime_root": str(runtime_root),
             "filters": str(runtime_root.with_name("seccomp")),
-            "debug": debug,
         }
 
     def launch(self, bundle: Bundle, options: TypedBytes | None) -> shims.Endpoint:

@@ -61,7 +61,7 @@ class TaskService:
             program: the daemon's, which shims call to publish and beside which they are looked for.
             environment: of foreign shims; its PATH is searched for them.
             foreign_shims: names of runtimes that are ours by default and shall be run by the binary on PATH.
-            debug: whether shims shall say more.
+            debug: whether foreign shims shall say more.
         """
         self._containers, self._publisher, self._forks = containers, publisher, forks
         self._bundles = Bundles(root, state)
@@ -83,7 +83,6 @@ class TaskService:
             ttrpc=ttrpc,
             runtime_root=socket_folder.parent / "runc",
             clean_up_seconds=CLEAN_UP_SECONDS,
-            debug=debug,
         )
 
     def namespace(self, name: str) -> tasks.Manager:
