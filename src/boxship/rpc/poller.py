@@ -42,7 +42,7 @@ class Poller:
     def pause(self, descriptor: int) -> None:
         """Do not call back until it is watched again; cheaper than to forget."""
         with self._lock, contextlib.suppress(OSError, ValueError):
-            self._epoll.modify(descriptor, 0)
+            self._epoll.modify(descriptor, select.EPOLLONESHOT)  # a hang-up is told all the same: once
 
     def forget(self, descriptor: int) -> None:
         """Before the descriptor is closed."""
