@@ -20,6 +20,21 @@ class Route(Protocol):
     def streams_responses(self) -> bool: ...
 
 
+class Routes:
+    """What paths lead to, for all connections of a server."""
+
+    def __init__(self, routes: Mapping[str, Route]) -> None:
+        """`routes` by "/service/method"."""
+        self._routes = routes
+        self._services = frozenset(path.split("/")[1] for path in routes)
+
+    def get(self, path: str) -> Route | None:
+        return self._routes.get(path)
+
+    def has_service(self, name: str) -> bool:
+        return name in self._services
+
+
 class Head(Protocol):
     """What the beginning of a call says."""
 

@@ -147,7 +147,7 @@ class Running:
         self._link = link
         self._route = route
         self._feed: feeding.Pump | None = None
-        self._changed = threading.Condition(link.lock)
+        self._changed: threading.Condition | None = None  # made when somebody waits
         self._timer: timers.Timer | None = None
         exchange.context = self
         if call.deadline is not None:
@@ -225,7 +225,7 @@ class Running:
             if not self.send(data):
                 return False
             while self.exchange.blocked and not self.call.canceled and self.exchange.open:
-                self._changed.wait()
+                self._wait()
             return not self.call.canceled
 
     # -- anywhere --
@@ -280,7 +280,7 @@ class Running:
 
     def notify(self) -> None:
         """Requests have come, or answers have gone. Under the lock."""
-        self._changed.notify_all()
+        self._wake()
         if self._feed is not None:
             self._feed.pending = True
 
@@ -297,7 +297,7 @@ class Running:
         if self._timer is not None:
             self._timer.cancel()
         with self._link.lock:
-            self._changed.notify_all()
+            self._wake()
         if self._feed is not None:
             self._feed.stop()
 
@@ -324,7 +324,18 @@ class Running:
                     raise status.Status(_Code.CANCELLED, "context canceled")
                 if self.ended:
                     return None
-                self._changed.wait()
+                self._wait()
+
+    def _wait(self) -> None:
+        """Until something happens to the call. Under the lock."""
+        if self._changed is None:
+            self._changed = threading.Condition(self._link.lock)
+        self._changed.wait()
+
+    def _wake(self) -> None:
+        """Under the lock."""
+        if self._changed is not None:
+            self._changed.notify_all()
 
     def decode(self, message: bytes) -> Any:
         return _decoded(self._route, message)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Literal
 
 from boxship.rpc import exchanges, links, methods, pool, readers, running, status, timers, wires
+from boxship.rpc.grpc import heads
 from boxship.rpc.grpc import server as grpc
 from boxship.rpc.http2 import connection as http2
 from boxship.rpc.ttrpc import session as ttrpc
@@ -58,7 +59,8 @@ class Server:
     ) -> None:
         """`rested` is called whenever nothing has arrived for a second, in a thread that must not wait for long."""
         self._limits = limits or Limits()
-        self._routes = {handler.method.path: running.Route(handler) for handler in handlers}
+        self._routes = exchanges.Routes({handler.method.path: running.Route(handler) for handler in handlers})
+        self._heads = heads.Heads(self._routes)
         limited = self._limits
         threads = pool.Pool(threads=limited.threads, long_threads=limited.upload_threads, queued=limited.queue)
         self._shop = running.Workshop(translate=translate, threads=threads, clock=timers.Timers())
@@ -90,7 +92,7 @@ class Server:
             connection.close()
             return
         session: exchanges.Session
-        session = grpc.Session(self._routes, self._limits.http2) if protocol == "grpc" else ttrpc.Session(self._routes)
+        session = grpc.Session(self._heads, self._limits.http2) if protocol == "grpc" else ttrpc.Session(self._routes)
         link = links.Link(wire, session, shop=self._shop, source=self._readers, closed=self._closed)
         with self._lock:
             refused = self._closing or len(self._links) >= self._limits.connections

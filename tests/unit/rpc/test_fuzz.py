@@ -5,12 +5,12 @@ from hypothesis import strategies as st
 from unit.rpc import echo
 from unit.rpc.http2 import playbook
 
-from boxship.rpc import running
-from boxship.rpc.grpc import client, server
+from boxship.rpc import exchanges, running
+from boxship.rpc.grpc import client, heads, server
 from boxship.rpc.http2 import frames
 from boxship.rpc.ttrpc import calling, session
 
-ROUTES = {handler.method.path: running.Route(handler) for handler in echo.Echo().handlers()}
+ROUTES = exchanges.Routes({handler.method.path: running.Route(handler) for handler in echo.Echo().handlers()})
 FRAME = st.one_of(
     st.builds(
         frames.frame,
@@ -28,7 +28,7 @@ FRAME = st.one_of(
 @settings(max_examples=400, deadline=None)
 @given(st.lists(FRAME, max_size=15))
 def test_a_server_survives_any_frames(pieces):
-    serving = server.Session(ROUTES)
+    serving = server.Session(heads.Heads(ROUTES))
     serving.receive(frames.PREFACE + frames.settings({}), 0.0)
     for piece in pieces:
         serving.receive(piece, 0.0)

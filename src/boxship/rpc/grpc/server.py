@@ -1,24 +1,23 @@
 """The serving end of a gRPC connection, without I/O.
 
-    session = Session(routes)
+    session = Session(heads.Heads(routes))
     for event in session.receive(data, now): ...        # Whole, Begun, Message, Ended, Gone, ...
         event.exchange.reply(payload)
     socket.send(session.connection.take())
 
-`routes` maps a path to whatever the driver wants to find again in `exchange.head.route`; its `streams_requests` says
-whether a call is told as a Whole or as Begun, Messages and Ended.
+A path leads to whatever the driver wants to find again in `exchange.head.route`; its `streams_requests` says whether a
+call is told as a Whole or as Begun, Messages and Ended.
 """
 
 from __future__ import annotations
 
 import collections
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from boxship.rpc import calls, exchanges, status
-from boxship.rpc.grpc import fields, messages
-from boxship.rpc.http2 import blocks, faults, headers, streams
+from boxship.rpc import exchanges, status
+from boxship.rpc.grpc import fields, heads, messages
+from boxship.rpc.http2 import blocks, faults, streams
 from boxship.rpc.http2 import connection as http2
 from boxship.rpc.http2 import events as frames
 
@@ -28,19 +27,6 @@ _TRAILERS = blocks.encode([(b"grpc-status", b"0")])
 _PENDING_LIMIT = 64 << 20  # bytes of answers which a client may leave waiting for its windows
 _BUFFER_LIMIT = 64 << 20  # bytes of requests, unfinished or not yet taken, on one connection
 _NO_GRPC = b"This is a gRPC server.\n"
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """What a request's headers say. Shared by all calls with the same headers."""
-
-    path: str
-    route: Any
-    metadata: calls.Metadata = dataclasses.field(default_factory=dict)
-    timeout: float | None = None  # seconds
-    encoding: str = "identity"
-    refusal: status.Status | None = None
-    http_refusal: bytes = b""  # an HTTP status for what is not gRPC at all
 
 
 class Exchange:
@@ -60,7 +46,7 @@ class Exchange:
         "trailing",
     )
 
-    def __init__(self, session: Session, stream: streams.Stream, head: Head) -> None:
+    def __init__(self, session: Session, stream: streams.Stream, head: heads.Head) -> None:
         self._session = session
         self.stream = stream
         self.head = head
@@ -151,11 +137,9 @@ class Exchange:
 class Session:
     """See the module. One thread at a time."""
 
-    def __init__(self, routes: Mapping[str, exchanges.Route], limits: http2.Limits | None = None) -> None:
-        self._routes = routes
-        self._services = {path.split("/")[1] for path in routes}
+    def __init__(self, reader: heads.Heads, limits: http2.Limits | None = None) -> None:
         self._buffered = 0
-        self.connection = http2.Connection(client=False, interpret=self._interpret, limits=limits or http2.Limits())
+        self.connection = http2.Connection(client=False, interpret=reader.head, limits=limits or http2.Limits())
 
     @property
     def greeted(self) -> bool:
@@ -213,7 +197,7 @@ class Session:
         self.connection.consume(exchange.stream, owed)
 
     def _head(self, event: frames.Head, out: list[exchanges.Event]) -> None:
-        head: Head = event.view
+        head: heads.Head = event.view
         stream = event.stream
         exchange = Exchange(self, stream, head)
         if head.http_refusal:
@@ -320,45 +304,3 @@ class Session:
             self._buffered -= exchange._held
             exchange._held = 0
             out.append(exchanges.Gone(exchange))
-
-    # -- reading a head --
-
-    def _interpret(self, pairs: headers.Headers) -> Head:
-        headers.check_request(pairs)
-        found = dict(pairs)
-        path = found[b":path"].decode("ascii", "replace")
-        if http_refusal := _http_refusal(found):
-            return Head(path=path, route=None, http_refusal=http_refusal)
-        try:
-            return Head(
-                path=path,
-                route=self._route(path),
-                metadata=fields.decode_metadata(pairs),
-                timeout=fields.parse_timeout(found[b"grpc-timeout"]) if b"grpc-timeout" in found else None,
-                encoding=found.get(b"grpc-encoding", b"identity").decode("ascii", "replace"),
-            )
-        except status.Status as failure:
-            refusal = failure
-        except ValueError as fault:
-            refusal = status.Status(_Code.INTERNAL, str(fault))
-        return Head(path=path, route=None, refusal=refusal)
-
-    def _route(self, path: str) -> exchanges.Route:
-        if (route := self._routes.get(path)) is not None:
-            return route
-        if path[:1] != "/" or "/" not in path[1:]:
-            raise status.Status(_Code.UNIMPLEMENTED, f'malformed method name: "{path}"')
-        service, _, method = path[1:].rpartition("/")
-        if service in self._services:
-            raise status.Status(_Code.UNIMPLEMENTED, f"unknown method {method} for service {service}")
-        raise status.Status(_Code.UNIMPLEMENTED, f"unknown service {service}")
-
-
-def _http_refusal(found: Mapping[bytes, bytes]) -> bytes:
-    """The HTTP status for what is not gRPC; nothing for what is."""
-    if found[b":method"] != b"POST":
-        return b"405"
-    kind = found.get(b"content-type", b"").lower()
-    if kind != b"application/grpc" and not kind.startswith((b"application/grpc+", b"application/grpc;")):
-        return b"415"
-    return b""

@@ -73,7 +73,10 @@ class Decoder:
         while at < len(data):
             byte = data[at]
             if byte & 0x80:
-                index, at = _integer(data, at, 0x7F)
+                if byte == 0xFF:
+                    index, at = _integer(data, at, 0x7F)
+                else:  # as nearly always
+                    index, at = byte & 0x7F, at + 1
                 pair = table[index]
             elif byte & 0x40:
                 pair, at = self._literal(data, at, 0x3F)

@@ -65,14 +65,13 @@ class Exchange:
 
 
 class Session:
-    """See the module. `routes` maps "/service/method", as for gRPC."""
+    """See the module."""
 
-    def __init__(self, routes: Mapping[str, exchanges.Route]) -> None:
+    def __init__(self, routes: exchanges.Routes) -> None:
         self.connection = server.ServerConnection()
         self.running: dict[int, Exchange] = {}
         self.held = False
         self._routes = routes
-        self._services = {path.split("/")[1] for path in routes}
         self._queued = 0
         self._going = False
 
@@ -161,6 +160,6 @@ class Session:
             raise status.Status(_Code.UNAVAILABLE, "the server is shutting down")
         if (route := self._routes.get(f"/{service}/{method}")) is not None:
             return route
-        if service in self._services:
+        if self._routes.has_service(service):
             raise status.Status(_Code.UNIMPLEMENTED, f"method {method}")
         raise status.Status(_Code.UNIMPLEMENTED, f"service {service}")
