@@ -3,12 +3,13 @@
 import _socket
 import contextlib
 import functools
+import itertools
 import json
 import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 from boxship.linux import bare, processes
@@ -18,11 +19,13 @@ REST_SECONDS, LONGEST_REST = 0.3, 20.0  # without work, after which the worker g
 SHORT_NIGHT = 5.0
 """Seconds. After a shorter night the next worker rests twice as long before it goes: a container that writes each
 second, or is asked each second, keeps its worker, since making one costs some milliseconds."""
+MOST_LIVES = 100  # of one shim, one after another, so that what it may lose with time does not add up
 _REFUSED, _SIGPIPE = (int(signal.SIGTERM), int(signal.SIGINT)), int(signal.SIGPIPE)
 FLUSH_SECONDS = 3.0  # for the last events, when it is told to go
 
 
-Receive = Callable[[], tuple[dict[str, Any], list[int]]]
+Requests = Iterator[tuple[dict[str, Any], list[int]]]
+"""What `run` gets, once for each container or group of containers."""
 
 
 def prepare() -> None:
@@ -39,41 +42,53 @@ def run(arguments: dict[str, Any], fds: list[int]) -> None:
             after which the worker goes).
         fds: the listening socket.
     """
-    stand_by(lambda: (arguments, fds))
+    stand_by(iter([(arguments, fds)]))
 
 
-def stand_by(receive: Receive) -> None:
-    """The same for a shim that is made before it is asked for. `receive` waits for arguments and descriptors."""
+def stand_by(requests: Requests) -> None:
+    """The same for a shim that is made before it is asked for, and may be asked again when it has done its work."""
     os.umask(0o077)
     bare.set_name(b"boxship-shim")
     bare.set_subreaper()
     for number in _REFUSED:
         bare.handle(number, _refuse)
     bare.handle(_SIGPIPE, _survive)
-    worker = functools.partial(work, receive, os.getpid())
+    worker = functools.partial(work, requests, os.getpid())
     os._exit(sleeper.Sleeper(worker).run())
 
 
-def work(receive: Receive, shim: int, state: bytes, reports: _socket.socket) -> int:
+def work(requests: Requests, shim: int, state: bytes, reports: _socket.socket) -> int:
     """The worker's process, see `sleeper.Work`."""
     bare.set_name(b"boxship-worker")
     bare.set_subreaper()
     processes.set_parent_death_signal(signal.SIGKILL)
     if os.getppid() != shim:  # it died before we asked to be told
         return 1
-    turns = loop.Loop()
-    children = reaping.Children(turns, reports)
     if state:
-        former = json.loads(state)
-        worker = Worker(former["arguments"], former["listener"], shim, turns, children, reports)
-        worker.restore(former)
-    else:
-        arguments, (listener,) = receive()
+        return _go_on(json.loads(state), shim, reports)
+    before = _likeness()
+    first = True
+    for arguments, (listener,) in itertools.islice(requests, MOST_LIVES):
         # of the shim, but done here since it touches much; we share its folder and its descriptors
         os.chdir(arguments["bundle"])
         journal.start(arguments["bundle"])
-        _raise_oom_score(shim)
-        worker = Worker(arguments, listener, shim, turns, children, reports)
+        if first:
+            _raise_oom_score(shim)
+        status = Worker(arguments, listener, shim, reports).run()
+        first = False
+        if status != 0:
+            return status
+        os.chdir("/")
+        journal.stop()
+        if not _is_as(before):
+            return 0
+    return 0
+
+
+def _go_on(former: dict[str, Any], shim: int, reports: _socket.socket) -> int:
+    """After a night."""
+    worker = Worker(former["arguments"], former["listener"], shim, reports)
+    worker.restore(former)
     return worker.run()
 
 
@@ -85,20 +100,19 @@ class Worker:
         arguments: dict[str, Any],
         listener: int,
         shim: int,
-        turns: loop.Loop,
-        children: reaping.Children,
         reports: _socket.socket,
     ) -> None:
         """`arguments` and `listener` as in `run`; `shim`: the pid of the shim itself."""
         self._arguments, self._listener, self._reports = arguments, listener, reports
-        self._loop, self._children = turns, children
+        self._loop = loop.Loop()
+        self._children = reaping.Children(self._loop, reports)
         self._address = arguments["address"].removeprefix("unix://")
         self._publisher = events.Publisher(
             self._loop, address=arguments.get("ttrpc_address", ""), namespace=arguments["namespace"]
         )
         maker = making.Maker(
             events=self._loop,
-            children=children,
+            children=self._children,
             namespace=arguments["namespace"],
             shim=shim,
             sockets=os.path.dirname(self._address),
@@ -122,6 +136,8 @@ class Worker:
         """Until there has been nothing to do for a while (sleeper.ASLEEP), or the shim is told to shut down (0)."""
         self._loop.run(rest=self._rest, rested=self._rested)
         self._publisher.close()
+        self._children.close()
+        self._loop.close()
         return sleeper.ASLEEP if self._asleep else 0
 
     def _rested(self) -> None:
@@ -144,8 +160,6 @@ class Worker:
             journal.info(f"the worker stays, with {len(letter)} bytes of state: {error}")
             return
         self._asleep = True
-        self._children.close()
-        self._loop.close()
         self._loop.stop()
 
     def _leave(self) -> None:
@@ -172,6 +186,22 @@ def _survive(_number: int, _frame: object) -> None:
 
 def _refuse(number: int, _frame: object) -> None:
     journal.warning(f"signal {number} is not how a shim ends; Shutdown is")
+
+
+def _likeness() -> tuple[set[str], str]:
+    """What of a shim a container may have changed for good: its descriptors and its cgroups."""
+    with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+        return set(os.listdir("/proc/self/fd")), file.read()
+
+
+def _is_as(before: tuple[set[str], str]) -> bool:
+    """Whether nothing is left of the container that was: a shim with anything left is not given another one."""
+    descriptors, cgroups = _likeness()
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return descriptors <= before[0] and cgroups == before[1]
+    return False
 
 
 def _raise_oom_score(shim: int) -> None:

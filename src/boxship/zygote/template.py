@@ -5,8 +5,10 @@ template: {"path": [...], "entries": {name: "module:function"}, "spare": name or
 {"error": text} and leaves. After that, each request is the name of an entry, a line feed, and a JSON object of
 arguments, with its descriptors in SCM_RIGHTS, and is answered with {"pid"} or {"error", "errno"}.
 
-When it has had nothing to do for a moment, it forks the next process of one entry ahead. That stands by, in its
-module's function `stand_by`, and its request is passed on to it.
+Of one entry there are processes that stand by, in the function `stand_by` of its module, and a request is passed on to
+one of them. When there is none, the template forks one ahead as soon as it has had nothing to do for a moment. A process
+that has done its work may stand by again: it has the memory already that a new one needs most of its time to get. Such
+ones leave when no request has come for a while.
 
 It must stay single-threaded and small: every page that it holds is shared by its children, and every page that it or
 they write is not. Between two forks it touches as little as it can: what it writes to then is shared with the next
@@ -36,10 +38,14 @@ _IN, _CLOSE_ON_EXEC, _NO_SIGNAL = select.POLLIN, int(socket.MSG_CMSG_CLOEXEC), i
 _CUT = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)
 _libc_fork = ctypes.PyDLL(None, use_errno=True).fork
 _PAUSE = 40  # milliseconds without a request, after which the next process is forked ahead; not while one is made
+_REST = 2000  # milliseconds without a request, after which those leave that have worked before
+_CROWD = 16  # of them at most
 _PR_SET_DUMPABLE = 4
 
 Entry = Callable[[dict[str, Any], list[int]], object]
 """An entry point: gets the arguments of the request and the descriptors; the process ends when it returns."""
+Request = tuple[dict[str, Any], list[int]]
+"""Arguments and descriptors."""
 
 
 def main() -> None:
@@ -112,22 +118,49 @@ class Template:
     def __init__(self, server: socket.socket, entries: dict[str, Entry], spare: str | None) -> None:
         self._server = server
         self._entries = {name.encode(): entry for name, entry in entries.items()}
-        self._spared = b"" if spare is None else spare.encode()  # the entry of which one stands by
-        self._spare: socket.socket | None = None  # the way to it
-        self._spare_pid = b""
+        self._spared = b"" if spare is None else spare.encode()  # the entry of those that stand by
+        self._standing: list[tuple[socket.socket, bytes]] = []  # the ways to them, and their pids
+        self._worked = False  # whether there are some among them that have worked before
+        self._returns, self._offers = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._space = socket.CMSG_SPACE(MAX_DESCRIPTORS * array.array("i").itemsize)
 
     def run(self) -> None:
         """Until there is nobody left to ask."""
         idle = select.poll()
-        idle.register(self._server.fileno(), _IN)
+        server, returns = self._server.fileno(), self._returns.fileno()
+        idle.register(server, _IN)
+        idle.register(returns, _IN)
         wait = None
         while True:
-            if not idle.poll(wait):
-                self._stand_by()
-            elif not self._serve():
-                return
-            wait = _PAUSE if self._spared and self._spare is None else None
+            ready = idle.poll(wait)
+            if not ready:
+                self._rest()
+            for fd, _ in ready:
+                if fd == returns:
+                    self._take_back()
+                elif not self._serve():
+                    return
+            wait = _REST if self._worked else _PAUSE if self._spared and not self._standing else None
+
+    def _rest(self) -> None:
+        """Nothing has come for a while: leave one, that shares its memory with us."""
+        if self._worked:
+            self._worked = False
+            while self._standing:
+                os.close(self._standing.pop()[0].detach())
+        self._fork_ahead()
+
+    def _take_back(self) -> None:
+        """One offers to stand by again. It leaves when the way to it is closed."""
+        pid, ancillary, _, _ = self._returns.recvmsg(32, self._space, _CLOSE_ON_EXEC)
+        if not ancillary:  # we have no descriptor left for it
+            return
+        way = socket.socket(fileno=int.from_bytes(ancillary[0][2], sys.byteorder))
+        if len(self._standing) < _CROWD:
+            self._standing.append((way, pid))
+            self._worked = True
+        else:
+            way.close()
 
     def _serve(self) -> bool:
         """Answer one request. False when there is nobody left to ask."""
@@ -154,24 +187,29 @@ class Template:
 
     def _spawn(self, packet: bytes, ancillary: list[tuple[int, int, bytes]], fds: Sequence[int]) -> None:
         name, _, arguments = packet.partition(b"\n")
-        spare = self._spare
-        if spare is not None and name == self._spared:
-            self._spare = None
-            try:
-                spare.sendmsg((arguments,), ancillary, _NO_SIGNAL)
-            except OSError:
-                pass  # it has died in the meantime, and taken nothing with it
-            else:
-                self._tell(self._spare_pid)
-                return
-            finally:
-                os.close(spare.detach())
-        entry = self._entries.get(name)
-        if entry is None:
+        if name == self._spared:
+            pid = self._pass_on(arguments, ancillary) or self._make_one(lambda: (json.loads(arguments), list(fds)))
+        elif name in self._entries:
+            entry = self._entries[name]
+            pid = _bear(self._become, lambda: self._run(entry, json.loads(arguments), list(fds)))
+        else:
             _answer(self._server, {"error": f"no entry point {name!r}"})
             return
-        pid = _bear(self._become, lambda: entry(json.loads(arguments), list(fds)))
         self._tell(pid)
+
+    def _pass_on(self, arguments: bytes, ancillary: list[tuple[int, int, bytes]]) -> bytes:
+        """To one that stands by, the last one first, whose memory is in the caches; its pid, or nothing."""
+        while self._standing:
+            way, pid = self._standing.pop()
+            try:
+                way.sendmsg((arguments,), ancillary, _NO_SIGNAL)
+            except OSError:
+                continue  # it has died in the meantime, and taken nothing with it
+            finally:
+                os.close(way.detach())
+            return pid
+        self._worked = False
+        return b""
 
     def _tell(self, pid: bytes) -> None:
         try:  # noqa: SIM105 - contextlib's way touches more
@@ -179,26 +217,34 @@ class Template:
         except OSError:
             pass  # whoever asked is gone
 
-    def _stand_by(self) -> None:
-        """Fork one ahead. Without memory for it, requests will tell."""
-        module = sys.modules[self._entries[self._spared].__module__]
+    def _fork_ahead(self) -> None:
+        """Have one stand by. Without memory for it, requests will tell."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            self._spare_pid = _bear(self._become, lambda: module.stand_by(lambda: _receive(ours, theirs)))
-            self._spare = ours
+            self._standing.append((ours, self._make_one(lambda: _receive(ours, theirs))))
         except OSError:
             ours.close()
             self._spared = b""
         finally:
             theirs.close()
 
+    def _make_one(self, first: Callable[[], Request | None]) -> bytes:
+        """A process of those that stand by, with its first request. Its pid. Raises OSError."""
+        module = sys.modules[self._entries[self._spared].__module__]
+        return _bear(self._become, lambda: module.stand_by(_requests(first, b"%d" % os.getpid(), self._offers)))
+
+    def _run(self, entry: Entry, arguments: dict[str, Any], fds: list[int]) -> None:
+        self._offers.close()
+        entry(arguments, fds)
+
     def _become(self, work: Callable[[], object]) -> NoReturn:
         """In the child."""
         status = 1
         try:
             os.close(self._server.detach())
-            if self._spare is not None:
-                os.close(self._spare.detach())
+            os.close(self._returns.detach())
+            for way, _ in self._standing:
+                os.close(way.detach())
             os.setsid()
             work()
             status = 0
@@ -210,14 +256,26 @@ class Template:
             os._exit(status)
 
 
-def _receive(ours: socket.socket, theirs: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """Arguments and descriptors for one that stands by. Leaves when none will come."""
+def _requests(first: Callable[[], Request | None], pid: bytes, offers: socket.socket) -> Iterator[Request]:
+    """All that the process `pid` is asked for. By wanting the next one it offers to stand by again."""
+    request = first()
+    while request is not None:
+        yield request
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours, theirs:
+            try:
+                socket.send_fds(offers, (pid,), (ours.fileno(),), _NO_SIGNAL | socket.MSG_DONTWAIT)
+            except OSError:
+                return  # the template has gone, or is too busy
+            request = _receive(ours, theirs)
+
+
+def _receive(ours: socket.socket, theirs: socket.socket) -> Request | None:
+    """What is sent to one that stands by; None when nothing will be."""
     ours.close()
     with theirs:
         arguments, fds, _, _ = socket.recv_fds(theirs, MAX_PACKET, MAX_DESCRIPTORS, _CLOSE_ON_EXEC)
-    if not arguments:
-        sys.exit(0)
-    return json.loads(arguments), fds
+    return (json.loads(arguments), fds) if arguments else None
 
 
 def _bear(become: Callable[[Callable[[], object]], NoReturn], work: Callable[[], object]) -> bytes:

@@ -55,15 +55,22 @@ def leave(arguments, fds):
     sys.exit(3)
 
 
-def stand_by(receive):
-    """Tell by the descriptor of the request since when it has been there."""
-    ready = time.monotonic()
+def stand_by(requests):
+    """Tell by the descriptor of each request since when there has been somebody for it; a second one ends the work."""
     with open("/proc/self/comm", "w") as comm:
         comm.write("at-once")
-    arguments, fds = receive()
-    os.write(fds[0], json.dumps({"pid": os.getpid(), "ready": ready, "arguments": arguments}).encode())
+    ready = time.monotonic()
+    for arguments, fds in requests:
+        os.write(fds[0], json.dumps({"pid": os.getpid(), "ready": ready, "arguments": arguments}).encode())
+        for fd in fds[1:]:
+            os.read(fd, 1)
+        for fd in fds:
+            os.close(fd)
+        if arguments.get("last"):
+            return
+        ready = time.monotonic()
 
 
 def at_once(arguments, fds):
-    """The same, made when it was asked for."""
-    stand_by(lambda: (arguments, fds))
+    """Somebody for one request."""
+    stand_by(iter([(arguments, fds)]))

@@ -72,8 +72,9 @@ def test_a_child_is_on_its_own_and_clean(zygote):
 def test_a_child_holds_the_standard_three_and_what_it_was_given(zygote):
     _, answer = asked(zygote, "describe")
     facts = json.loads(answer)
-    listing = max(facts["descriptors"])  # the open folder that is being listed
-    assert set(facts["descriptors"]) - {listing} == {0, 1, 2, *facts["fds"]}
+    known = {0, 1, 2, *facts["fds"]}
+    assert known < set(facts["descriptors"])
+    assert len(facts["descriptors"]) == len(known) + 1  # the open folder that is being listed
 
 
 def test_a_child_runs_from_a_sealed_copy_and_finds_its_library(zygote):
@@ -204,11 +205,51 @@ def spare_of(zygote):
 def test_one_stands_by_and_another_after_it(sparing):
     for number in range(3):
         spare, now = spare_of(sparing), time.monotonic()
-        pid, answer = asked(sparing, "at_once", {"number": number})
+        pid, answer = asked(sparing, "at_once", {"number": number, "last": True})
         told = json.loads(answer)
         assert told["pid"] == pid == spare
         assert told["ready"] < now
-        assert told["arguments"] == {"number": number}
+        assert told["arguments"] == {"number": number, "last": True}
+        assert gone(pid)
+
+
+def test_one_that_has_done_its_work_stands_by_again(sparing):
+    spare = spare_of(sparing)
+    for number in range(50):
+        pid, answer = asked(sparing, "at_once", {"number": number})
+        assert json.loads(answer)["pid"] == pid
+        assert json.loads(answer)["arguments"] == {"number": number}
+        if pid == spare and number:
+            break
+    else:
+        raise AssertionError("it was never asked again")
+
+
+def test_of_those_that_have_worked_none_stays_when_nobody_asks(sparing):
+    spare_of(sparing)
+    worked = {asked(sparing, "at_once")[0] for _ in range(5)}
+    for pid in worked:
+        assert gone(pid)
+    assert spare_of(sparing) not in worked
+
+
+def test_no_more_stand_by_than_a_few(sparing):
+    ends, pids = [], []
+    for _ in range(template._CROWD + 4):
+        (answer, theirs), (held, end) = os.pipe(), os.pipe()
+        pids.append(sparing.spawn("at_once", {}, [theirs, held]))
+        os.close(theirs)
+        os.close(held)
+        ends.append(end)
+        assert read(answer)
+        os.close(answer)
+    for end in ends:
+        os.close(end)
+    deadline = time.monotonic() + 10
+    while (alive := sum(os.path.exists(f"/proc/{pid}") for pid in pids)) > template._CROWD:
+        asked(sparing, "nothing")  # so that it is never long since somebody asked
+        assert time.monotonic() < deadline
+    assert alive > template._CROWD // 2
 
 
 def test_a_spare_that_died_is_not_missed(sparing):
