@@ -30,6 +30,7 @@ REPLACE INTO containers (
     namespace, id, image, runtime, options_type, options, spec_type, spec, snapshotter, snapshot_key, labels, extensions,
     sandbox_id, created_at, updated_at
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_SMALL = 64 << 10  # bytes of specs and the like, up to which a container is remembered
 _CHANGEABLE = ("labels", "spec", "extensions", "image", "snapshotkey")
 
 
@@ -41,10 +42,7 @@ class ContainersBook:
         self._namespace = namespace
 
     def get(self, id: str) -> containers.Container:
-        row = self._row(self._rows, id)
-        if row is None:
-            raise errors.NotFound(f"container {checks.quoted(id)} in namespace {checks.quoted(self._namespace)}")
-        return _container(row)
+        return self._rows.remembered.get(self._key(id), lambda: self._read(id), _is_small)
 
     def list(self, filters: Sequence[str] = ()) -> Sequence[containers.Container]:
         wanted = fields.wanted_records(filters)
@@ -84,6 +82,7 @@ class ContainersBook:
             changed = _checked(_masked(_container(row), container, wanted), "update failed validation")
             changed = dataclasses.replace(changed, updated_at=self._rows.clock())
             transaction.execute(_CHANGE, (self._namespace, *_values(changed)))
+            transaction.changed.append(self._key(changed.id))
             transaction.announce(
                 *(self._namespace, "/containers/update", "containerd.events.ContainerUpdate"),
                 id=changed.id,
@@ -98,11 +97,28 @@ class ContainersBook:
             sql = "DELETE FROM containers WHERE namespace = ? AND id = ?"
             if not transaction.execute(sql, (self._namespace, id)).rowcount:
                 raise errors.NotFound(f"container {checks.quoted(id)}")
+            transaction.changed.append(self._key(id))
             transaction.announce(self._namespace, "/containers/delete", "containerd.events.ContainerDelete", id=id)
             transaction.freed = True
 
+    def _key(self, id: str) -> tuple[str, str, str]:
+        """Under which it is remembered."""
+        return "container", self._namespace, id
+
+    def _read(self, id: str) -> containers.Container:
+        row = self._row(self._rows, id)
+        if row is None:
+            raise errors.NotFound(f"container {checks.quoted(id)} in namespace {checks.quoted(self._namespace)}")
+        return _container(row)
+
     def _row(self, source: rows.Rows | rows.Transaction, id: str) -> rows.Row | None:
         return source.one(_ONE, (self._namespace, id))
+
+
+def _is_small(container: containers.Container) -> bool:
+    """Whether it is worth its memory."""
+    parts = (container.spec, container.runtime.options, *container.extensions.values())
+    return sum(len(part.value) for part in parts if part is not None) <= _SMALL
 
 
 def _container(row: rows.Row) -> containers.Container:

@@ -50,10 +50,7 @@ class ContentBook:
         self._shared = shared
 
     def info(self, digest: str) -> content.Info:
-        row = self._rows.one(_ONE, (self._namespace, digest))
-        if row is None:
-            raise _missing(digest)
-        return _info(digest, row)
+        return self._rows.remembered.get(key(self._namespace, digest), lambda: self._read(digest))
 
     def update(self, info: content.Info, paths: Iterable[str] | None = None) -> content.Info:
         with self._rows.writing() as transaction:
@@ -70,6 +67,7 @@ class ContentBook:
             sql = "UPDATE blobs SET labels = ?, updated_at = ? WHERE namespace = ? AND digest = ?"
             values = (checks.packed(changed.labels), changed.updated_at, self._namespace, info.digest)
             transaction.execute(sql, values)
+            transaction.changed.append(key(self._namespace, info.digest))
         return changed
 
     def walk(self, filters: Sequence[str] = ()) -> Iterator[content.Info]:
@@ -84,13 +82,13 @@ class ContentBook:
             sql = "DELETE FROM blobs WHERE namespace = ? AND digest = ?"
             if not transaction.execute(sql, (self._namespace, digest)).rowcount:
                 raise _missing(digest)
+            transaction.changed.append(key(self._namespace, digest))
             leases.release(transaction, self._namespace, self._lease, leases.CONTENT, digest)
             transaction.announce(self._namespace, "/content/delete", "containerd.events.ContentDelete", digest=digest)
             transaction.freed = True
 
     def reader(self, descriptor: oci.Descriptor) -> content.Reader:
-        if not self._has(self._rows, descriptor.digest):
-            raise _missing(descriptor.digest)
+        self.info(descriptor.digest)
         return self._backend.reader(descriptor)
 
     def writer(self, ref: str, *, total: int = 0, expected: str = "") -> content.Writer:
@@ -143,6 +141,12 @@ class ContentBook:
                 transaction.execute("DELETE FROM ingests WHERE namespace = ? AND ref = ?", (self._namespace, ref))
                 leases.release(transaction, self._namespace, self._lease, leases.INGESTS, ref)
 
+    def _read(self, digest: str) -> content.Info:
+        row = self._rows.one(_ONE, (self._namespace, digest))
+        if row is None:
+            raise _missing(digest)
+        return _info(digest, row)
+
     def _turn(self, ref: str) -> str:
         """Opening and aborting an ingest change both the rows and the backend, one after the other."""
         return f"ingests/{self._namespace}/{ref}"
@@ -184,6 +188,11 @@ class ContentBook:
             row = transaction.one(_OPEN, (self._namespace, ref, fresh, expected, expires_at))
             assert row is not None
         return str(row[0])
+
+
+def key(namespace: str, digest: str) -> tuple[str, str, str]:
+    """Under which a blob is remembered (rows.Transaction.changed)."""
+    return "blob", namespace, digest
 
 
 def _missing(digest: str) -> errors.NotFound:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from boxship.core import gc
 from boxship.core.gc import Kind, Node
-from boxship.metadata import checks, leases, references, rows
+from boxship.metadata import checks, content, leases, references, rows
 from boxship.terms import labels as labels_
 from boxship.terms.labels import Labels
 
@@ -187,6 +187,7 @@ def _remove(transaction: rows.Transaction, kind: Kind, namespace: str, key: str)
             transaction.announce(namespace, "/images/delete", "containerd.services.images.v1.ImageDelete", name=key)
         case Kind.CONTENT:
             transaction.execute("DELETE FROM blobs WHERE namespace = ? AND digest = ?", (namespace, key))
+            transaction.changed.append(content.key(namespace, key))
         case Kind.INGEST:
             transaction.execute("DELETE FROM ingests WHERE namespace = ? AND ref = ?", (namespace, key))
         case _:

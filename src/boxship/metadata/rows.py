@@ -10,11 +10,11 @@ import itertools
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
 from boxship.core import events
-from boxship.metadata import reserve
+from boxship.metadata import remembered, reserve
 from boxship.terms import errors
 
 Row = tuple[Any, ...]
@@ -59,13 +59,17 @@ def connect(path: str) -> sqlite3.Connection:
 
 
 class Transaction:
-    """A write on its way. What it announces is told when it is durable; `freed` says that there is something to collect."""
+    """A write on its way. What it announces is told when it is durable; `freed` says that there is something to collect.
 
-    __slots__ = ("_connection", "announced", "freed")
+    Whoever changes or deletes what `Rows.remembered` may know adds its key to `changed`.
+    """
+
+    __slots__ = ("_connection", "announced", "changed", "freed")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self.announced: list[tuple[str, str, events.Event]] = []
+        self.changed: list[Hashable] = []
         self.freed = False
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
@@ -91,6 +95,7 @@ class Rows:
     def __init__(self, path: str, *, publisher: events.Publisher, clock: Callable[[], int]) -> None:
         self.path = path
         self.clock = clock
+        self.remembered = remembered.Remembered()
         self.freed = True  # what a crash left over is found by the first collection
         self._publisher = publisher
         self._watchers: tuple[Callable[[bool], None], ...] = ()
@@ -150,7 +155,7 @@ class Rows:
                     self._writer.execute("PRAGMA synchronous = NORMAL")
                 self._writer.execute("BEGIN IMMEDIATE")
                 yield transaction
-                self._writer.execute("COMMIT")
+                self._commit(transaction)
             except sqlite3.Error as exc:
                 raise translated(exc, self.path) from exc
             finally:
@@ -169,6 +174,16 @@ class Rows:
                 self._telling.release()
         for watcher in () if collects else self._watchers:
             watcher(self.freed)
+
+    def _commit(self, transaction: Transaction) -> None:
+        if not transaction.changed:
+            self._writer.execute("COMMIT")
+            return
+        self.remembered.change(transaction.changed)
+        try:
+            self._writer.execute("COMMIT")
+        finally:
+            self.remembered.changed()
 
     def number(self) -> int:
         """A number that was never given before. They are taken from the file in blocks, so most cost nothing."""
