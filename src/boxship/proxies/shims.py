@@ -81,8 +81,12 @@ class ShimProxy:
             id=exec_id, pid=answer.pid, status=answer.exit_status, exited_at=times.value(answer, "exited_at")
         )
 
+    def tell(self, id: str, exec_id: str = "", *, timeout: float) -> tasks.Process:
+        """Its state. Raises DeadlineExceeded."""
+        return _process(self._call("State", timeout, id=id, exec_id=exec_id))
+
     def state(self, id: str, exec_id: str = "", *, timeout: float) -> "Future[tasks.Process]":
-        """Its state, when it has been told."""
+        """The same, when it has been told."""
         return self._future("State", _process, timeout, id=id, exec_id=exec_id)
 
     def kill(self, id: str, exec_id: str, *, signal: int, all: bool) -> None:
@@ -178,10 +182,17 @@ def _edition(version: int) -> tuple[ModuleType, dict[str, Method]]:
     return edition, methods.of(edition.DESCRIPTOR.services_by_name["Task"])
 
 
-def _request(version: int, name: str, fields: Mapping[str, Any]) -> tuple[Method, Any]:
+@functools.cache
+def _method(version: int, name: str) -> tuple[Method, Callable[..., Any]]:
+    """A method, and the class of its requests."""
     edition, table = _edition(version)
     descriptor = edition.DESCRIPTOR.services_by_name["Task"].methods_by_name[name].input_type
-    return table[name], getattr(edition, descriptor.name)(**fields)
+    return table[name], getattr(edition, descriptor.name)
+
+
+def _request(version: int, name: str, fields: Mapping[str, Any]) -> tuple[Method, Any]:
+    method, message = _method(version, name)
+    return method, message(**fields)
 
 
 def _io(io: tasks.IO) -> dict[str, Any]:

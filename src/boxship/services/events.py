@@ -17,10 +17,12 @@ class EventsService:
     def __init__(self, exchange: events.Exchange) -> None:
         self._exchange = exchange
 
+    @methods.quick
     def Publish(self, request: pb.PublishRequest, call: calls.Call) -> empty_pb2.Empty:
         self._exchange.publish(headers.namespace(call.metadata), request.topic, typed.typed(request.event))
         return empty_pb2.Empty()
 
+    @methods.quick
     def Forward(self, request: pb.ForwardRequest, call: calls.Call) -> empty_pb2.Empty:
         self._exchange.forward(wire.envelope(request.envelope))
         return empty_pb2.Empty()
@@ -40,6 +42,7 @@ class TtrpcEventsService:
     def __init__(self, exchange: events.Forwarder) -> None:
         self._exchange = exchange
 
+    @methods.quick
     def Forward(self, request: ttrpc_events_pb2.ForwardRequest, call: calls.Call) -> empty_pb2.Empty:
         self._exchange.forward(wire.envelope(request.envelope))
         return empty_pb2.Empty()

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from boxship.api import empty_pb2
 from boxship.api import tasks_pb2 as pb
 from boxship.core import tasks
-from boxship.rpc import calls
+from boxship.rpc import calls, methods
 from boxship.terms import errors
 from boxship.wire import headers, mounts, oci, typed
 from boxship.wire import processes as wire
@@ -99,6 +99,7 @@ class TasksService:
         found = self._of(call).metrics(request.filters)
         return pb.MetricsResponse(metrics=[wire.metric_message(each) for each in found])
 
+    @methods.quick
     def Wait(self, request: pb.WaitRequest, call: calls.Call) -> "Future[pb.WaitResponse]":
         """No thread waits: the answer goes out when the process has ended."""
         ended = self._of(call).wait(request.container_id, request.exec_id)

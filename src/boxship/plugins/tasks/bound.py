@@ -82,8 +82,10 @@ class TaskManager:
 
     def get(self, id: str, exec_id: str = "") -> tasks.Process:
         task = self._task(id)
-        asked = task.shim.state(id, exec_id, timeout=STATE_SECONDS)
-        return _process(id, exec_id, _outcome(asked, time.monotonic() + STATE_SECONDS))
+        try:
+            return task.shim.tell(id, exec_id, timeout=STATE_SECONDS)
+        except errors.DeadlineExceeded:
+            return _unknown(id, exec_id)
 
     def list(self, filter: str = "") -> Sequence[tasks.Process]:
         """All are asked at once. `filter` is passed over, as containerd does."""
@@ -93,7 +95,7 @@ class TaskManager:
         listed = []
         for task, answer in asked:
             try:
-                listed.append(_process(task.id, "", _outcome(answer, deadline)))
+                listed.append(_outcome(answer, deadline) or _unknown(task.id))
             except errors.Error as error:
                 if not isinstance(error, errors.NotFound):
                     _log.warning("state of task %s: %s", task.id, error)
@@ -170,10 +172,8 @@ def _outcome(asked: "Future[tasks.Process]", deadline: float) -> tasks.Process |
         return None
 
 
-def _process(id: str, exec_id: str, found: tasks.Process | None) -> tasks.Process:
-    if found is None:
-        return tasks.Process(container_id="", id=exec_id or id, pid=0, status=tasks.Status.UNKNOWN)
-    return found
+def _unknown(id: str, exec_id: str = "") -> tasks.Process:
+    return tasks.Process(container_id="", id=exec_id or id, pid=0, status=tasks.Status.UNKNOWN)
 
 
 def _fields(task: Running) -> Callable[[Sequence[str]], str | None]:
