@@ -53,7 +53,7 @@ class Applier:
         self._root = root
         self._options = options
         self._folders = folders.Folders(root, self._made)
-        self._times: dict[bytes, int] = {}
+        self._times: dict[bytes, dict[bytes, int]] = {}  # of folders: by the path above, by their name
         self._ours: set[tuple[int, bytes]] = set()
         self._size = 0
         self._exact = options.exact and os.geteuid() == 0
@@ -151,27 +151,31 @@ class Applier:
     def _directory(self, entry: tar.Entry, folder: folders.Folder, name: bytes, path: bytes) -> None:
         uid, gid = metadata.owner(entry)
         replaced = False
+        done = self._exact and folder.plain and not (uid or gid or entry.mode & 0o7000)
+        bare = folder.plain and not entry.xattrs
         try:
-            os.mkdir(name, 0o700, dir_fd=folder.descriptor)
+            os.mkdir(name, entry.mode if done else 0o700, dir_fd=folder.descriptor)
         except FileExistsError:
+            done = bare = False
             if not stat.S_ISDIR(os.lstat(name, dir_fd=folder.descriptor).st_mode):
                 replaced = True
                 self._clear(folder, name)
                 os.mkdir(name, 0o700, dir_fd=folder.descriptor)
         descriptor = os.open(name, _FOLDER, dir_fd=folder.descriptor)
         try:
-            os.fchown(descriptor, uid, gid)
-            os.fchmod(descriptor, entry.mode)
+            if not done:
+                os.fchown(descriptor, uid, gid)
+                os.fchmod(descriptor, entry.mode)
             if entry.xattrs:
                 self._warn(metadata.set_xattrs(descriptor, entry))
             if replaced and self._options.overlay:
                 # What it replaced hid a lower folder of this name; a fresh folder would show it again.
                 os.setxattr(descriptor, f"{self._options.overlay}overlay.opaque", b"y")
-            self._times[path] = metadata.time(entry)
         except BaseException:
             os.close(descriptor)
             raise
-        self._folders.replace(path, descriptor)
+        self._folders.replace(path, descriptor, bare=bare)
+        self._times.setdefault(path.rpartition(b"/")[0], {})[name] = metadata.time(entry)
 
     def _symlink(self, entry: tar.Entry, folder: folders.Folder, name: bytes, _path: bytes) -> None:
         self._create(folder, name, lambda: os.symlink(entry.linkname, name, dir_fd=folder.descriptor))
@@ -323,22 +327,28 @@ class Applier:
 
     def _set_times(self) -> None:
         """Folders' times, now that nothing is put into them any more."""
-        for path, time in self._times.items():
-            above, _, name = path.rpartition(b"/")
+        for above, times in self._times.items():
             try:
                 parent = self._folders.existing(above)
             except OSError:
                 continue  # it has been replaced since
             try:
-                if stat.S_ISDIR(os.lstat(name, dir_fd=parent).st_mode):
-                    os.utime(name, ns=(time, time), dir_fd=parent, follow_symlinks=False)
-            except FileNotFoundError:
-                continue
+                for name, time in times.items():
+                    _set_time(parent, name, time)
             finally:
                 os.close(parent)
 
     def _warn(self, texts: Sequence[str]) -> None:
         self.warnings.extend(texts[: _MAX_WARNINGS - len(self.warnings)])
+
+
+def _set_time(parent: int, name: bytes, time: int) -> None:
+    """Of a folder, if it is still there."""
+    try:
+        if stat.S_ISDIR(os.lstat(name, dir_fd=parent).st_mode):
+            os.utime(name, ns=(time, time), dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return
 
 
 def _check_whiteout(name: bytes) -> None:

@@ -47,10 +47,10 @@ class Folders:
         found = self._kept.get(path)
         return found if found is not None else self.keep(path, self._open(path))
 
-    def keep(self, path: bytes, descriptor: int) -> Folder:
-        """Take over a descriptor of the folder that is at `path`."""
+    def keep(self, path: bytes, descriptor: int, *, bare: bool = False) -> Folder:
+        """Take over a descriptor of the folder that is at `path`; `bare`: it has no attributes, as is known."""
         found = os.fstat(descriptor)
-        plain = not found.st_mode & stat.S_ISGID and _DEFAULT_ACL not in os.listxattr(descriptor)
+        plain = not found.st_mode & stat.S_ISGID and (bare or _DEFAULT_ACL not in os.listxattr(descriptor))
         if len(self._kept) >= _KEPT:
             os.close(self._kept.pop(next(iter(self._kept))).descriptor)
         folder = Folder(descriptor, found.st_ino, plain)
@@ -61,11 +61,11 @@ class Folders:
         """A fresh descriptor of the folder at `path`. Raises OSError, ENOENT when there is none."""
         return openat2.open_in_root(self._root, os.fsdecode(path), _FLAGS)
 
-    def replace(self, path: bytes, descriptor: int) -> None:
+    def replace(self, path: bytes, descriptor: int, *, bare: bool = False) -> None:
         """As `keep`, where the path may be kept already."""
         if (old := self._kept.pop(path, None)) is not None:
             os.close(old.descriptor)
-        self.keep(path, descriptor)
+        self.keep(path, descriptor, bare=bare)
 
     def forget(self, but: Folder | None = None) -> None:
         """Let go of all paths; `but` stays open until the next call, for whoever is at work in it."""
