@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from boxship.core import content, mounts, tar
 from boxship.linux import mounts as kernel
 from boxship.plugins.content import store as local
-from boxship.plugins.layers import codecs, differ
+from boxship.plugins.layers import compressors, differ
 from boxship.plugins.snapshots import native, overlayfs
 from boxship.terms import errors, oci
 from boxship.testing import content as blobs
@@ -108,7 +108,7 @@ class TestApply:
         self, store, layer_differ, snapshotter, tmp_path, media_type
     ) -> None:
         plain = layers.archive([layers.file("etc/f", b"x" * 100_000), layers.folder("d")]) + b"trailing bytes" * 100
-        stream = codecs.compressor(media_type)
+        stream = compressors.compressor(media_type)
         descriptor = put(store, stream.compress(plain) + stream.flush(), media_type)
         given = snapshotter.prepare("k")
         answer = layer_differ.apply(descriptor, given, sync_fs=True)

@@ -1,17 +1,14 @@
-"""Compressions of layers, told by their first bytes: gzip, zstd, none.
+"""Compressed layers being read, told by their first bytes: gzip, zstd, none.
 
 Every step makes a bounded amount of output, however much a stream swells, and a stream that ends too early, has a
 wrong checksum or goes on with something else is an error.
 """
 
-import zlib
 from collections.abc import Callable, Iterator
-from typing import Protocol, cast
+from typing import cast
 
-import zstandard
 from isal import igzip_lib
 
-from boxship.plugins.layers import media
 from boxship.terms import errors
 
 Read = Callable[[int], bytes]
@@ -111,6 +108,8 @@ def _header_is_cut(data: bytes) -> bool:
 
 def _unzstd(read: Read) -> Iterator[bytes]:
     """All frames of a zstd stream (RFC 8878, 3), skippable ones included."""
+    import zstandard  # few layers are compressed like this
+
     made: list[bytes] = []
     size = 0
     source = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
@@ -132,31 +131,3 @@ def _unzstd(read: Read) -> Iterator[bytes]:
         data = frame.unused_data
     if size:
         yield b"".join(made)
-
-
-class Compressor(Protocol):
-    def compress(self, data: bytes | memoryview) -> bytes: ...
-
-    def flush(self) -> bytes: ...
-
-
-class _Plain:
-    def compress(self, data: bytes | memoryview) -> bytes:
-        return bytes(data)
-
-    def flush(self) -> bytes:
-        return b""
-
-
-def compressor(media_type: str) -> Compressor:
-    """What writes a layer of this media type; the same input always gives the same bytes.
-
-    Raises:
-        NotImplemented: an unknown media type.
-    """
-    media.check_writable(media_type)
-    if media_type in media.PLAIN:
-        return _Plain()
-    if media_type in media.GZIP:
-        return zlib.compressobj(6, zlib.DEFLATED, 31)
-    return zstandard.ZstdCompressor(level=3, write_checksum=True).compressobj()

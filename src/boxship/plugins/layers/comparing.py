@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from boxship.core import tar, tar_output
 from boxship.core.tar_headers import SECOND
-from boxship.plugins.layers import codecs, faults
+from boxship.plugins.layers import compressors, faults
 from boxship.terms import errors
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -46,7 +46,7 @@ def write(output: int, lower: int, upper: int, media_type: str, options: Options
 
     `lower` and `upper` are descriptors of folders; `lower` may be -1 for nothing at all.
     """
-    sink = _Sink(output, codecs.compressor(media_type))
+    sink = _Sink(output, compressors.compressor(media_type))
     _Comparison(sink, options).run(lower, upper)
     return sink.close()
 
@@ -54,7 +54,7 @@ def write(output: int, lower: int, upper: int, media_type: str, options: Options
 class _Sink:
     """Compresses and hashes what is written."""
 
-    def __init__(self, output: int, compressor: codecs.Compressor) -> None:
+    def __init__(self, output: int, compressor: compressors.Compressor) -> None:
         self._output = output
         self._compressor = compressor
         self._hash = hashlib.sha256()

@@ -5,6 +5,7 @@ It gets JSON arguments and descriptors, the first of which is a pipe for the ans
 descriptors: a hostile layer ends this process and nothing else.
 """
 
+import gc
 import json
 import os
 import resource
@@ -15,7 +16,7 @@ from typing import Any
 
 from boxship.core import tar
 from boxship.linux import files
-from boxship.plugins.layers import applying, codecs, comparing, faults, streams
+from boxship.plugins.layers import applying, codecs, faults, streams
 from boxship.terms import errors
 
 _MEMORY = 1 << 30
@@ -26,6 +27,7 @@ _DESCRIPTORS = 512
 def run(arguments: Mapping[str, Any], fds: Sequence[int]) -> None:
     """Do what `arguments["do"]` says, `apply` or `compare`, and answer on the first descriptor."""
     _limit()
+    gc.disable()  # a layer leaves no cycles worth finding, and looking touches every page of the template
     os.umask(0)
     threading.Thread(target=_leave_with, args=(fds[0],), name="watch", daemon=True).start()
     work({**arguments, "exact": True}, fds)
@@ -71,6 +73,8 @@ def compare(arguments: Mapping[str, Any], fds: Sequence[int]) -> dict[str, Any]:
 
     Returns the digest of the uncompressed stream.
     """
+    from boxship.plugins.layers import comparing  # most layers are applied, and nobody waits for what that needs not
+
     output, *lowers, upper = fds
     lower = lowers[0] if lowers else -1
     options = comparing.Options(overlay=arguments["overlay"], clamp=arguments["clamp"])

@@ -11,7 +11,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from boxship.plugins.layers import codecs, media
+from boxship.plugins.layers import codecs, compressors, media
 from boxship.terms import errors, oci
 
 PLAIN = b"".join(b"%08d line of a file\n" % n for n in range(40_000))
@@ -149,7 +149,7 @@ def test_noise_is_refused_or_taken(noise, head) -> None:
 def test_what_is_written_is_read_and_always_the_same(media_type) -> None:
     made = set()
     for _ in range(2):
-        stream = codecs.compressor(media_type)
+        stream = compressors.compressor(media_type)
         made.add(stream.compress(PLAIN) + stream.flush())
     [data] = made
     assert inflate(data) == PLAIN
@@ -157,7 +157,7 @@ def test_what_is_written_is_read_and_always_the_same(media_type) -> None:
 
 def test_unknown_media_types() -> None:
     with pytest.raises(errors.NotImplemented, match="unsupported diff media type: text/plain"):
-        codecs.compressor("text/plain")
+        compressors.compressor("text/plain")
     for media_type in ("text/plain", "application/vnd.oci.image.layer.v1.tar+gzip+encrypted", ""):
         with pytest.raises(errors.NotImplemented, match="no processor for media-type"):
             media.check_readable(media_type)
