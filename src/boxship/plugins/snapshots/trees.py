@@ -3,9 +3,7 @@
 All walking is by descriptors, with a bounded number of them open: a tree may be deeper than paths are long.
 """
 
-import contextlib
 import os
-import stat
 
 from boxship.core import snapshots
 from boxship.linux import trees as linux
@@ -23,40 +21,46 @@ def usage(path: str) -> snapshots.Usage:
     """
     root = os.open(path, _FOLDER)
     try:
-        found = os.fstat(root)
-        seen = {(found.st_dev, found.st_ino)}
-        total = _usage(root, seen, 0)
-        return snapshots.Usage(size=(total + found.st_blocks) * 512, inodes=len(seen))
+        blocks, inodes = _usage(root, set(), 0)
+        return snapshots.Usage(size=blocks * 512, inodes=inodes)
     finally:
         os.close(root)
 
 
-def _usage(folder: int, seen: set[tuple[int, int]], depth: int) -> int:
+def _usage(folder: int, seen: set[tuple[int, int]], depth: int) -> tuple[int, int]:
+    """Blocks and inodes of a folder and all that is in it; `seen` are those that have several names."""
     if depth > _DEEP:
         raise errors.FailedPrecondition(f"a tree of files is deeper than {_DEEP} folders")
-    blocks = 0
+    blocks, inodes = os.fstat(folder).st_blocks, 1
     folders: list[str] = []
     with os.scandir(folder) as entries:
         for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.name)
+                continue
             try:
                 found = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue  # removed meanwhile
-            key = (found.st_dev, found.st_ino)
-            if key in seen:
-                continue
-            seen.add(key)
+            if found.st_nlink > 1:
+                key = (found.st_dev, found.st_ino)
+                if key in seen:
+                    continue
+                seen.add(key)
             blocks += found.st_blocks
-            if stat.S_ISDIR(found.st_mode):
-                folders.append(entry.name)
+            inodes += 1
     for name in folders:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        try:
             below = os.open(name, _FOLDER, dir_fd=folder)
-            try:
-                blocks += _usage(below, seen, depth + 1)
-            finally:
-                os.close(below)
-    return blocks
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # removed meanwhile
+        try:
+            more, names = _usage(below, seen, depth + 1)
+        finally:
+            os.close(below)
+        blocks += more
+        inodes += names
+    return blocks, inodes
 
 
 def remove(parent: str, name: str) -> None:
