@@ -15,7 +15,7 @@ from boxship.wire import content as wire
 
 _BATCH = 100
 _MOST_OPEN = 8
-_TRUSTED = 1.0  # seconds that a blob which was there is taken to be there still
+_SOON = 1.0  # seconds in which a client that is in the middle of a blob asks for more
 _SHORT = 64 << 10  # bytes that are read where the call came in
 
 
@@ -27,8 +27,8 @@ class ContentService:
         self._opened = _Opened()
 
     def changed(self) -> None:
-        """To be called after each write of the book: what was open may not be there any more."""
-        self._opened.forget()
+        """To be called after each write of the book: what is open may not be there any more."""
+        self._opened.let_go()
 
     def close(self) -> None:
         self._opened.forget()
@@ -66,14 +66,16 @@ class ContentService:
         What is short goes out at once: Go clients ask for 32 KiB at a time.
         """
         digest = digests.parse(request.digest)
-        reader, ticket = self._opened.take(headers.namespace(call.metadata), digest)
+        store = self._store(call)
+        store.info(digest)
+        reader = self._opened.take(digest)
         if reader is None:
-            reader = self._store(call).reader(oci.Descriptor(media_type="", digest=digest, size=0))
+            reader = store.reader(oci.Descriptor(media_type="", digest=digest, size=0))
         begin, end = _range(request, reader)
         if end - begin > _SHORT:
             return _answers(reader, begin, end)
         answers = _read(reader, begin, end)
-        self._opened.give_back(reader, ticket)
+        self._opened.give_back(digest, reader)
         return answers
 
     @methods.quick
@@ -125,49 +127,44 @@ def _answers(reader: content.Reader, begin: int, end: int) -> Iterator[pb.ReadCo
 
 
 class _Opened:
-    """Readers of blobs that clients are in the middle of, each used by one call at a time.
-
-    They stand for the book's word that the blob is there, for a moment, or until the book changes.
-    """
+    """Readers of blobs that clients are in the middle of, each used by one call at a time."""
 
     def __init__(self) -> None:
-        self._readers: dict[tuple[str, str], tuple[content.Reader, float]] = {}
+        self._readers: dict[str, tuple[content.Reader, float]] = {}  # and until when they stay open at least
         self._lock = threading.Lock()
-        self._changes = 0
 
-    def take(self, namespace: str, digest: str) -> tuple[content.Reader | None, "_Ticket"]:
-        """A reader if there is one, and the ticket to give it, or a new one, back with."""
+    def take(self, digest: str) -> content.Reader | None:
+        """A reader, if there is one; `give_back` is for it, and for a new one."""
         with self._lock:
-            found, until = self._readers.pop((namespace, digest), (None, 0.0))
-            changes = self._changes
-        if found is not None and time.monotonic() > until:
-            found.close()
-            found = None
-        if found is None:
-            until = time.monotonic() + _TRUSTED
-        return found, (namespace, digest, changes, until)
+            return self._readers.pop(digest, (None, 0.0))[0]
 
-    def give_back(self, reader: content.Reader, ticket: "_Ticket") -> None:
-        namespace, digest, changes, until = ticket
-        gone: content.Reader | None = reader
+    def give_back(self, digest: str, reader: content.Reader) -> None:
+        gone: content.Reader | None = None
         with self._lock:
-            if changes == self._changes:
-                gone, _ = self._readers.pop((namespace, digest), (None, 0.0))
-                self._readers[namespace, digest] = reader, until
-                if gone is None and len(self._readers) > _MOST_OPEN:
+            if digest in self._readers:
+                gone = reader
+            else:
+                self._readers[digest] = reader, time.monotonic() + _SOON
+                if len(self._readers) > _MOST_OPEN:
                     gone, _ = self._readers.pop(next(iter(self._readers)))
         if gone is not None:
             gone.close()
 
+    def let_go(self) -> None:
+        """Close what nobody has read for a while: it may be deleted, and takes its place on the disk until then."""
+        if self._readers:
+            now = time.monotonic()
+            self._close([digest for digest, (_, until) in self._readers.copy().items() if until < now])
+
     def forget(self) -> None:
+        self._close(list(self._readers))
+
+    def _close(self, digests: list[str]) -> None:
         with self._lock:
-            self._changes += 1
-            gone, self._readers = self._readers, {}
-        for reader, _ in gone.values():
-            reader.close()
-
-
-_Ticket = tuple[str, str, int, float]
+            gone = [self._readers.pop(digest, None) for digest in digests]
+        for found in gone:
+            if found is not None:
+                found[0].close()
 
 
 def _range(request: pb.ReadContentRequest, reader: content.Reader) -> tuple[int, int]:

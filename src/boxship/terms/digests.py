@@ -1,5 +1,6 @@
 """Digests name content by its hash: `sha256:` and 64 lower-case hex digits (OCI image-spec, descriptor.md#digests)."""
 
+import functools
 import re
 from typing import Protocol
 
@@ -9,6 +10,7 @@ _LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
 _FORM = re.compile(r"[A-Za-z0-9_+.-]{1,32}:[0-9a-f]{1,128}", re.ASCII)
 
 CANONICAL = "sha256"
+_REMEMBERED = 256  # a daemon is told the same few again and again
 
 
 class Hash(Protocol):
@@ -19,6 +21,7 @@ class Hash(Protocol):
     def hexdigest(self) -> str: ...
 
 
+@functools.lru_cache(maxsize=_REMEMBERED)
 def parse(text: str) -> str:
     """The digest itself when it is well formed and its algorithm is known.
 

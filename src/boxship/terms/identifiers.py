@@ -1,13 +1,16 @@
 """Identifiers name namespaces, containers, leases and the like (containerd pkg/identifiers)."""
 
+import functools
 import re
 
 from boxship.terms import errors
 
 MAX_LENGTH = 76
+_REMEMBERED = 256  # a daemon is told the same few with each call
 _FORM = re.compile(r"[A-Za-z0-9]+(?:[._-](?:[A-Za-z0-9]+))*", re.ASCII)
 
 
+@functools.lru_cache(maxsize=_REMEMBERED)
 def validate(text: str) -> str:
     """The identifier itself.
 
