@@ -32,27 +32,27 @@ class FolderSnapshotter(abc.ABC):
         sync: `commit` waits until what was written into the snapshot is on the disk.
         """
         self._root = root
-        self._place = root / "snapshots"
+        self._place = f"{root}/snapshots"
         self._synchronous_removal = synchronous_removal
         self._sync = sync
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         root.chmod(0o700)
-        self._place.mkdir(mode=0o700, exist_ok=True)
+        (root / "snapshots").mkdir(mode=0o700, exist_ok=True)
         self._records = records.Records(root / "snapshots.db")
         self._making: set[str] = set()
         self._closed = False
 
     @abc.abstractmethod
-    def _fill(self, folder: Path, record: records.Record) -> None:
+    def _fill(self, folder: str, record: records.Record) -> None:
         """Put into a fresh folder what a new snapshot begins with."""
 
     @abc.abstractmethod
     def _mounts(self, record: records.Record) -> list[Mount]:
         """How to mount an active snapshot or view."""
 
-    def _data(self, number: int) -> Path:
+    def _data(self, number: int) -> str:
         """The folder whose contents are the snapshot's own."""
-        return self._place / str(number)
+        return f"{self._place}/{number}"
 
     def _shown(self, record: records.Record) -> snapshots.Info:
         """What the world is told of a snapshot."""
@@ -74,7 +74,7 @@ class FolderSnapshotter(abc.ABC):
         record = self._records.get(key)
         if record.info.kind is snapshots.Kind.ACTIVE:
             with faults.told(f'failed to measure snapshot "{key}"', self._root):
-                return trees.usage(str(self._data(record.id)))
+                return trees.usage(self._data(record.id))
         return record.usage
 
     def mounts(self, key: str) -> list[Mount]:
@@ -92,7 +92,7 @@ class FolderSnapshotter(abc.ABC):
     def commit(self, name: str, key: str, *, parent: str = "", labels: Labels | None = None) -> None:
         record = self._records.get(key)
         if record.info.kind is snapshots.Kind.ACTIVE:
-            folder = str(self._data(record.id))
+            folder = self._data(record.id)
             with faults.told(f"failed to commit snapshot {key}", self._root):
                 if self._sync:
                     _sync_file_system(folder)
@@ -131,8 +131,8 @@ class FolderSnapshotter(abc.ABC):
         number = ""
         try:
             with faults.told(f'failed to create snapshot "{key}"', self._root):
-                folder = self._place / name
-                folder.mkdir(mode=0o700)
+                folder = f"{self._place}/{name}"
+                os.mkdir(folder, 0o700)
                 self._fill(folder, draft)  # may take long, so nobody waits for it
                 with self._records.writing():
                     record = self._records.create(draft)
@@ -159,22 +159,22 @@ class FolderSnapshotter(abc.ABC):
     def _put_aside(self, name: str) -> str:
         aside = f"rm-{os.urandom(8).hex()}"
         with contextlib.suppress(FileNotFoundError):  # its removal has come to its end
-            (self._place / name).rename(self._place / aside)
+            os.rename(f"{self._place}/{name}", f"{self._place}/{aside}")
         return aside
 
-    def _settle(self, folder: Path, name: str) -> None:
-        target = self._place / name
-        if target.exists():
+    def _settle(self, folder: str, name: str) -> None:
+        target = f"{self._place}/{name}"
+        if os.path.exists(target):
             # Left by a crash before its record was kept; the number is ours now.
-            trees.remove(str(self._place), name)
-        folder.rename(target)
+            trees.remove(self._place, name)
+        os.rename(folder, target)
 
     def _discard(self, names: Iterable[str]) -> None:
         for name in names:
             try:
-                trees.remove(str(self._place), name)
+                trees.remove(self._place, name)
             except OSError:
-                _log.warning("snapshot folder %s cannot be removed yet", self._place / name, exc_info=True)
+                _log.warning("snapshot folder %s/%s cannot be removed yet", self._place, name, exc_info=True)
 
 
 def _fields(info: snapshots.Info) -> filters.Field:

@@ -1,5 +1,6 @@
 """Whole copies: `snapshots/<number>` holds everything. Works on any file system, costs what it copies."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,16 +29,16 @@ class NativeSnapshotter(folders.FolderSnapshotter):
         config = config or Config()
         super().__init__(Path(config.root_path or root), synchronous_removal=True, sync=config.sync_commit)
 
-    def _fill(self, folder: Path, record: records.Record) -> None:
-        folder.chmod(0o755)
+    def _fill(self, folder: str, record: records.Record) -> None:
+        os.chmod(folder, 0o755)
         if record.parents and record.info.kind is snapshots.Kind.ACTIVE:
-            copying.Copier(str(self._data(record.parents[0])), str(folder)).run()
+            copying.Copier(self._data(record.parents[0]), folder).run()
 
     def _mounts(self, record: records.Record) -> list[Mount]:
         if record.info.kind is snapshots.Kind.VIEW:
             number = record.parents[0] if record.parents else record.id
-            return [Mount(type="bind", source=str(self._data(number)), options=("rbind", "ro"))]
-        return [Mount(type="bind", source=str(self._data(record.id)), options=("rbind", "rw"))]
+            return [Mount(type="bind", source=self._data(number), options=("rbind", "ro"))]
+        return [Mount(type="bind", source=self._data(record.id), options=("rbind", "rw"))]
 
 
 _: type[snapshots.Snapshotter] = NativeSnapshotter

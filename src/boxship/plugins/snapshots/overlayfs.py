@@ -59,21 +59,21 @@ class OverlaySnapshotter(folders.FolderSnapshotter):
         self._remap_ids = remap_ids
         self.mount_options = _with_probed(tuple(config.mount_options), str(self._root))
 
-    def _fill(self, folder: Path, record: records.Record) -> None:
-        upper = folder / "fs"
-        upper.mkdir(mode=0o755)
-        upper.chmod(0o755)  # whatever the umask
+    def _fill(self, folder: str, record: records.Record) -> None:
+        upper = f"{folder}/fs"
+        os.mkdir(upper, 0o755)
+        os.chmod(upper, 0o755)  # whatever the umask
         if record.info.kind is snapshots.Kind.ACTIVE:
-            (folder / "work").mkdir(mode=0o711)
+            os.mkdir(f"{folder}/work", 0o711)
         owner = _mapped_root(record.info)
         if owner is None and record.parents:
-            found = self._data(record.parents[0]).stat()
+            found = os.stat(self._data(record.parents[0]))
             owner = (found.st_uid, found.st_gid)
         if owner is not None:
             os.chown(upper, *owner)
 
-    def _data(self, number: int) -> Path:
-        return self._place / str(number) / "fs"
+    def _data(self, number: int) -> str:
+        return f"{self._place}/{number}/fs"
 
     def _shown(self, record: records.Record) -> snapshots.Info:
         if not self._upperdir_label:
@@ -83,7 +83,7 @@ class OverlaySnapshotter(folders.FolderSnapshotter):
             name=info.name,
             kind=info.kind,
             parent=info.parent,
-            labels={**info.labels, _UPPERDIR_LABEL: str(self._data(record.id))},
+            labels={**info.labels, _UPPERDIR_LABEL: self._data(record.id)},
             created_at=info.created_at,
             updated_at=info.updated_at,
         )
@@ -99,13 +99,12 @@ class OverlaySnapshotter(folders.FolderSnapshotter):
         if not writable and len(record.parents) == 1:
             return [self._bind(record.parents[0], [*options, "ro"])]
         if writable:
-            folder = self._place / str(record.id)
-            options += [f"workdir={folder / 'work'}", f"upperdir={folder / 'fs'}"]
-        options.append("lowerdir=" + ":".join(str(self._data(number)) for number in record.parents))
+            options += [f"workdir={self._place}/{record.id}/work", f"upperdir={self._data(record.id)}"]
+        options.append("lowerdir=" + ":".join(map(self._data, record.parents)))
         return [Mount(type="overlay", source="overlay", options=(*options, *self.mount_options))]
 
     def _bind(self, number: int, options: Sequence[str]) -> Mount:
-        return Mount(type="bind", source=str(self._data(number)), options=(*options, "rbind"))
+        return Mount(type="bind", source=self._data(number), options=(*options, "rbind"))
 
 
 def _mapped_root(info: snapshots.Info) -> tuple[int, int] | None:

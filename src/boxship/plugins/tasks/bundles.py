@@ -30,7 +30,7 @@ class Bundle:
 
     def note_endpoint(self, endpoint: shims.Endpoint) -> None:
         """Write down where the shim is, for the next daemon."""
-        (self.path / ADDRESS).write_text(endpoint.address)
+        _write(f"{self.path}/{ADDRESS}", endpoint.address.encode())
         self._replace(BOOTSTRAP, endpoint.to_json())
 
     def endpoint(self) -> shims.Endpoint:
@@ -52,7 +52,10 @@ class Bundle:
     def group(self) -> str:
         """Which tasks share a shim with this one: those of the same group; the task's own id without one."""
         try:
-            annotations = json.loads((self.path / "config.json").read_bytes()).get("annotations") or {}
+            spec = (self.path / "config.json").read_bytes()
+            if not _may_have(spec, *GROUPS):
+                return self.id
+            annotations = json.loads(spec).get("annotations") or {}
             return next((str(annotations[name]) for name in GROUPS if annotations.get(name)), self.id)
         except (OSError, ValueError, AttributeError):
             return self.id
@@ -68,12 +71,12 @@ class Bundle:
         """Unmount its root file system and remove it with the working folder. What is gone is gone. Raises OSError."""
         work = None
         with contextlib.suppress(OSError):
-            work = Path(os.readlink(self.path / "work"))
-        rootfs = self.path / "rootfs"
-        _unmount(str(rootfs))
+            work = os.readlink(f"{self.path}/work")
+        rootfs = f"{self.path}/rootfs"
+        _unmount(rootfs)
         with contextlib.suppress(FileNotFoundError):
-            rootfs.rmdir()
-        for folder in (self.path, work):
+            os.rmdir(rootfs)
+        for folder in (str(self.path), work):
             if folder is not None:
                 _remove(folder)
 
@@ -86,9 +89,9 @@ class Bundle:
 
     def _replace(self, name: str, content: str) -> None:
         """So that nobody finds half of it after a crash."""
-        new = self.path / f".{name}"
-        new.write_text(content)
-        new.replace(self.path / name)
+        new = f"{self.path}/.{name}"
+        _write(new, content.encode())
+        os.replace(new, f"{self.path}/{name}")
 
 
 class Bundles:
@@ -109,21 +112,22 @@ class Bundles:
         except errors.InvalidArgument as error:
             raise errors.InvalidArgument(f"invalid task id {id}: {error.message}") from error
         bundle = self.at(namespace, id)
-        work = self._root / namespace / id
-        bundle.path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-        work.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+        path, work = str(bundle.path), f"{self._root}/{namespace}/{id}"
         try:
-            bundle.path.mkdir(mode=0o700)
+            _make(path, 0o700)
         except FileExistsError:
-            raise errors.AlreadyExists(f"mkdir {bundle.path}: file exists") from None
+            raise errors.AlreadyExists(f"mkdir {path}: file exists") from None
         try:
-            _admit(bundle.path, spec)
-            _make(bundle.path / "rootfs")
-            _remove(work)
-            _make(work)
-            (bundle.path / "work").symlink_to(work)
+            _admit(path, spec)
+            _make(f"{path}/rootfs", 0o711)
+            try:
+                _make(work, 0o711)
+            except FileExistsError:
+                _remove(work)
+                _make(work, 0o711)
+            os.symlink(work, f"{path}/work")
             if spec is not None:
-                (bundle.path / "config.json").write_bytes(spec)
+                _write(f"{path}/config.json", spec)
         except BaseException:
             bundle.delete()
             raise
@@ -144,12 +148,22 @@ class Bundles:
         for namespace in _folders(self._root):
             for work in _folders(namespace):
                 if not self.at(namespace.name, work.name).path.exists():
-                    _remove(work)
+                    _remove(str(work))
 
 
-def _make(folder: Path) -> None:
-    folder.mkdir()
-    folder.chmod(0o711)  # whatever the umask
+def _make(folder: str, mode: int) -> None:
+    """A folder, and those above it where they are missing. Raises FileExistsError."""
+    try:
+        os.mkdir(folder, mode)
+    except FileNotFoundError:
+        Path(folder).parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+        os.mkdir(folder, mode)
+    os.chmod(folder, mode)  # whatever the umask
+
+
+def _write(path: str, content: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(content)
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -164,18 +178,19 @@ def _folders(folder: Path) -> list[Path]:
     return [each for each in found if not each.name.startswith(".") and each.is_dir()]
 
 
-def _remove(folder: Path) -> None:
+def _remove(folder: str) -> None:
     """Under another name first, so that nobody sees half of it."""
-    hidden = folder.with_name(f".{folder.name}")
+    above, _, name = folder.rpartition("/")
+    hidden = f"{above}/.{name}"
     try:
-        folder.rename(hidden)
+        os.rename(folder, hidden)
     except FileNotFoundError:
         return
     except OSError as error:
         if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
             raise
         trees.remove_at(hidden)
-        folder.rename(hidden)
+        os.rename(folder, hidden)
     trees.remove_at(hidden)
 
 
@@ -189,17 +204,26 @@ def _unmount(target: str) -> None:
         mounts.umount_all(target, mounts.UMOUNT_NOFOLLOW | mounts.MNT_DETACH)
 
 
-def _admit(folder: Path, spec: bytes | None) -> None:
+def _admit(folder: str, spec: bytes | None) -> None:
     """Let the root user of a user namespace pass through the bundle to its root file system."""
     gid = _mapped_root(spec, "gidMappings")
     if gid:
         os.chown(folder, -1, gid)
-        folder.chmod(0o710)
+        os.chmod(folder, 0o710)
+
+
+def _may_have(spec: bytes, *names: str) -> bool:
+    """Whether a JSON text may have one of these names, without parsing it: a letter that is not itself there is written
+    as a Unicode escape (RFC 8259, section 7).
+    """
+    return b"\\u" in spec or any(name.encode() in spec for name in names)
 
 
 def _mapped_root(spec: bytes | None, field: str) -> int:
+    if not spec or not _may_have(spec, field):
+        return 0
     try:
-        linux: Any = (json.loads(spec or b"{}").get("linux") or {}) if spec else {}
+        linux: Any = json.loads(spec).get("linux") or {}
         return next((int(each["hostID"]) for each in linux.get(field) or () if int(each["containerID"]) == 0), 0)
     except (ValueError, AttributeError, KeyError, TypeError):
         return 0  # the runtime says what is wrong with it
