@@ -16,7 +16,7 @@ from typing import Any
 
 from boxship.core import tar
 from boxship.linux import files
-from boxship.plugins.layers import applying, codecs, faults, streams
+from boxship.plugins.layers import applying, codecs, faults, flushing, streams
 from boxship.terms import errors
 
 _MEMORY = 1 << 30
@@ -58,8 +58,15 @@ def apply(arguments: Mapping[str, Any], fds: Sequence[int]) -> dict[str, Any]:
     options = applying.Options(
         overlay=arguments["overlay"], lowers=arguments["lowers"], exact=arguments.get("exact", False)
     )
-    with streams.HashedStream(codecs.pieces(lambda size: os.read(blob, size))) as stream:
-        reader = tar.Reader(stream.read)
+    pieces = codecs.pieces(lambda size: os.read(blob, size))
+    with streams.HashedStream(pieces) as stream, flushing.Flusher(root) as flusher:
+
+        def read(size: int) -> bytes:
+            piece = stream.read(size)
+            flusher.add(len(piece))
+            return piece
+
+        reader = tar.Reader(read)
         applier = applying.Applier(root, options)
         applier.run(reader)
         reader.drain()
