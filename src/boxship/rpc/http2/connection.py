@@ -164,14 +164,11 @@ class Connection:
             self._book.end_local(stream)
 
     def send_whole(self, stream: streams.Stream, head: bytes, data: bytes, trailers: bytes) -> bool:
-        """A response in one piece: blocks and data. False, and nothing sent, when it does not fit the windows."""
+        """A response in one piece: blocks and data. False, and nothing sent, when the windows or others are in the way."""
         sender, size = self.sender, len(data)
-        if size > stream.window_out or size > sender.window or size > sender.frame_size:
+        if size > stream.window_out or not sender.takes(size):
             return False
-        if sender.table_update or sender.held:
-            return False
-        sender.window -= size
-        sender.emit(frames.response(stream.id, head, data, trailers))
+        sender.respond(frames.response(stream.id, head, data, trailers, frame_size=sender.frame_size), size)
         self._book.end_local(stream)
         return True
 

@@ -49,12 +49,21 @@ def headers(stream: int, block: bytes, *, end_stream: bool, frame_size: int) -> 
     return b"".join(parts)
 
 
-def response(stream: int, head: bytes, data: bytes, trailers: bytes) -> bytes:
-    """HEADERS, DATA and HEADERS that end the stream, each of which fits a frame."""
+def response(
+    stream: int, head: bytes, data: bytes, trailers: bytes, *, frame_size: int
+) -> tuple[bytes | memoryview, ...]:
+    """HEADERS, DATA and HEADERS that end the stream, in pieces; each block fits a frame, data takes what it needs."""
     pack, size = HEADER.pack, len(data)
     first = pack(0, len(head), HEADERS, END_HEADERS, stream)
     last = pack(0, len(trailers), HEADERS, END_HEADERS | END_STREAM, stream)
-    return b"".join((first, head, pack(size >> 8, size & 0xFF, DATA, 0, stream), data, last, trailers))
+    if size <= frame_size:
+        return (first, head, pack(size >> 8, size & 0xFF, DATA, 0, stream), data, last, trailers)
+    pieces: list[bytes | memoryview] = [first, head]
+    view = memoryview(data)
+    for at in range(0, size, frame_size):
+        step = min(frame_size, size - at)
+        pieces += (pack(step >> 8, step & 0xFF, DATA, 0, stream), view[at : at + step])
+    return (*pieces, last, trailers)
 
 
 def settings(values: Mapping[int, int]) -> bytes:

@@ -7,6 +7,7 @@ its stream, and streams that wait take turns.
 from __future__ import annotations
 
 import collections
+from collections.abc import Iterable
 
 from boxship.rpc.http2 import calm, faults, frames, streams
 
@@ -24,7 +25,7 @@ class Sender:
         self.held = False  # the driver's socket is full: prepare no more data
         self.pending_size = 0  # bytes of all streams that wait
         self._waiting: dict[int, streams.Stream] = {}
-        self._out: list[bytes] = []
+        self._out: list[bytes | memoryview] = []
         self._size = 0
         self.table_update = b""  # what the next header block has to begin with
 
@@ -41,10 +42,20 @@ class Sender:
         """Whether data waits which the connection's window would allow."""
         return bool(self._waiting) and self.window > 0
 
+    def takes(self, size: int) -> bool:
+        """Whether a whole response with so much data may go out past all that waits."""
+        return size <= self.window and size <= _TURN and not self.held and not self.table_update
+
+    def respond(self, pieces: Iterable[bytes | memoryview], size: int) -> None:
+        """Send the pieces of a response with so much data, which `takes` has allowed."""
+        self.window -= size
+        self._out += pieces
+        self._size += size
+
     def take(self) -> bytes:
         """The frames to be sent now."""
         out = self._out
-        data = out[0] if len(out) == 1 else b"".join(out)
+        data = bytes(out[0]) if len(out) == 1 else b"".join(out)
         out.clear()
         self._size = 0
         return data

@@ -20,6 +20,29 @@ def test_it_greets_with_its_limits():
     assert kinds == {frames.SETTINGS, frames.WINDOW_UPDATE}
 
 
+def test_an_answer_longer_than_a_frame_goes_out_in_one_piece(peer):
+    peer.sends(frames.headers(1, playbook.REQUEST, end_stream=True, frame_size=16384))
+    answer = bytes(range(256)) * 160  # 40 KiB
+    assert peer.us.send_whole(peer.events[0].stream, playbook.RESPONSE, answer, playbook.TRAILERS)
+    head, *parts, end = peer.answered()
+    assert head == (frames.HEADERS, frames.END_HEADERS, 1, playbook.RESPONSE)
+    assert [len(part[3]) for part in parts] == [16384, 16384, 8192]
+    assert b"".join(part[3] for part in parts) == answer
+    assert end == (frames.HEADERS, frames.END_HEADERS | frames.END_STREAM, 1, playbook.TRAILERS)
+
+
+def test_an_answer_that_windows_or_others_are_in_the_way_of_is_not_sent(peer):
+    peer.sends(frames.headers(1, playbook.REQUEST, end_stream=True, frame_size=16384))
+    stream = peer.events[0].stream
+    for size in (frames.DEFAULT_WINDOW + 1, 65 << 10):
+        assert not peer.us.send_whole(stream, playbook.RESPONSE, bytes(size), playbook.TRAILERS)
+    peer.sends(frames.window_update(0, 1 << 20), frames.window_update(1, 1 << 20))
+    assert not peer.us.send_whole(stream, playbook.RESPONSE, bytes(65 << 10), playbook.TRAILERS)
+    peer.us.sender.held = True
+    assert not peer.us.send_whole(stream, playbook.RESPONSE, b"short", playbook.TRAILERS)
+    assert peer.answered() == []
+
+
 def test_a_request_and_its_answer(peer):
     peer.sends(frames.headers(1, playbook.REQUEST, end_stream=False, frame_size=16384), data(1, b"hello", end=True))
     head, body = peer.events
