@@ -34,6 +34,8 @@ def test_a_failing_disk_is_heard(monkeypatch) -> None:
 
     tried = threading.Event()
     monkeypatch.setattr(files, "syncfs", refuse)
-    with pytest.raises(OSError, match="Input/output error"), flushing.Flusher(7) as flusher:
-        flusher.add(16 << 20)
-        assert tried.wait(10)
+    flusher = flushing.Flusher(7)
+    flusher.add(16 << 20)
+    assert tried.wait(10)
+    with pytest.raises(OSError, match="Input/output error"), flusher:
+        pass
