@@ -9,7 +9,7 @@ from typing import Any
 
 from integration.system import engines
 
-_A_WHILE = 1.5  # seconds
+_A_WHILE = 2.5  # seconds; more than a shim waits for its next life
 _DATABASES = (".sqlite", ".db", "-wal", "-shm")
 _POOL = 9  # connections: eight idle ones and the one that writes
 
