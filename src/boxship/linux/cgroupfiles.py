@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from boxship.linux import calls
 
@@ -11,10 +11,17 @@ UNLIMITED = (1 << 64) - 1  # what `max` becomes, as in containerd's metrics
 
 
 def write(path: str, value: str | int) -> None:
+    write_lines(path, (value,))
+
+
+def write_lines(path: str, values: Sequence[str | int]) -> None:
+    """One or more, each by a call of its own, as the kernel wants it."""
+    value = values[0]
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         try:
-            os.write(descriptor, str(value).encode())
+            for value in values:
+                os.write(descriptor, str(value).encode())
         finally:
             os.close(descriptor)
     except OSError as failure:

@@ -3,8 +3,10 @@
 Sources: OCI runtime-spec config-linux.md "Control groups"; the kernel's admin-guide/cgroup-v1.
 """
 
+import itertools
+import operator
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from boxship.linux import cgroupfiles, devicerules
@@ -12,6 +14,7 @@ from boxship.linux import cgroupfiles, devicerules
 Setting = tuple[str, str, str]  # controller, file, value
 
 
+_ALL_DEVICES = "a *:* rwm"
 _BFQ = {"blkio.weight": "blkio.bfq.weight", "blkio.weight_device": "blkio.bfq.weight_device"}
 
 
@@ -134,15 +137,24 @@ def write_memory_limits(folder: str, memory: Mapping[str, Any]) -> None:
         cgroupfiles.write(swap_file, swap)
 
 
-def write_devices(folder: str, rules: list[devicerules.Rule]) -> None:
+def write_devices(folder: str, rules: Iterable[devicerules.Rule]) -> None:
     """Forbid all devices, then apply the rules in their order."""
-    cgroupfiles.write(os.path.join(folder, "devices.deny"), "a *:* rwm")
+    for name, lines in itertools.groupby(_device_lines(rules), operator.itemgetter(0)):
+        cgroupfiles.write_lines(os.path.join(folder, name), [text for _, text in lines])
+
+
+def _device_lines(rules: Iterable[devicerules.Rule]) -> Iterator[tuple[str, str]]:
+    """File and line. The defaults behind a client's rules are what it had asked for mostly: what still holds is not
+    said again.
+    """
+    yield "devices.deny", _ALL_DEVICES
+    holds = {("devices.deny", _ALL_DEVICES)}
     for rule in rules:
-        if rule.is_deny_all:
-            cgroupfiles.write(os.path.join(folder, "devices.deny"), "a *:* rwm")
-        else:
-            name = "devices.allow" if rule.allow else "devices.deny"
-            cgroupfiles.write(os.path.join(folder, name), rule.text())
+        line = ("devices.allow" if rule.allow else "devices.deny", _ALL_DEVICES if rule.is_deny_all else rule.text())
+        if line not in holds:
+            yield line
+            # What the other file was told may not hold any more.
+            holds = {each for each in holds if each[0] == line[0]} | {line}
 
 
 def prepare_cpuset(root: str, folder: str) -> None:

@@ -7,7 +7,17 @@ import subprocess
 
 import pytest
 
-from boxship.linux import cgroupfiles, cgroups, cgroups1, cgroups2, cgroupstats1, cgroupstats2, cgrouptree, mounttable
+from boxship.linux import (
+    cgroupfiles,
+    cgroups,
+    cgroups1,
+    cgroups2,
+    cgroupstats1,
+    cgroupstats2,
+    cgrouptree,
+    devicerules,
+    mounttable,
+)
 
 
 def _tree(lines: str) -> cgrouptree.Tree:
@@ -306,3 +316,41 @@ def test_weights_have_the_name_of_the_scheduler_that_is_there(tmp_path: pathlib.
     assert cgroups1.spelled(str(tmp_path), "blkio.throttle.read_bps_device") == "blkio.throttle.read_bps_device"
     (tmp_path / "blkio.weight").touch()
     assert cgroups1.spelled(str(tmp_path), "blkio.weight") == "blkio.weight"
+
+
+_DENY_ALL = {"allow": False, "access": "rwm"}
+_NULL = {"allow": True, "type": "c", "major": 1, "minor": 3, "access": "rwm"}
+_NO_NULL = _NULL | {"allow": False}
+_FUSE = {"allow": True, "type": "c", "major": 10, "minor": 229, "access": "rw"}
+
+
+@pytest.mark.root
+@pytest.mark.skipif(not os.path.isdir("/sys/fs/cgroup/devices"), reason="needs the devices controller of version 1")
+@pytest.mark.parametrize(
+    "given",
+    [
+        [],
+        [_DENY_ALL],
+        [_DENY_ALL, _NULL, _FUSE, _NULL],
+        [_NULL, _NO_NULL, _NULL, _NO_NULL],
+        [_FUSE, _DENY_ALL, _FUSE, _DENY_ALL],
+        [{"allow": True, "access": "rwm"}, _NO_NULL, {"allow": True, "access": "rwm"}],
+    ],
+)
+def test_what_is_not_said_twice_holds_as_well(given: list[dict[str, object]]) -> None:
+    """Beside a group that is told every rule, one after the other."""
+    rules = devicerules.from_spec(given)
+    told = cgroups.make(f"/boxship-tests-{os.getpid()}-devices-told")
+    ours = cgroups.make(f"/boxship-tests-{os.getpid()}-devices-ours")
+    try:
+        for rule in [devicerules.Rule(allow=False), *rules]:
+            text = "a *:* rwm" if rule.is_deny_all else rule.text()
+            name = "devices.allow" if rule.allow else "devices.deny"
+            cgroupfiles.write(os.path.join(told.paths["devices"], name), text)
+        cgroups1.write_devices(ours.paths["devices"], rules)
+        lists = [cgroupfiles.read(os.path.join(each.paths["devices"], "devices.list")) for each in (told, ours)]
+        assert sorted(lists[0].splitlines()) == sorted(lists[1].splitlines())
+        assert "c 1:8 rwm" in lists[1] or "a *:* rwm" in lists[1]
+    finally:
+        told.delete()
+        ours.delete()
