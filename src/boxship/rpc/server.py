@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _PAUSE = 0.2  # seconds until we accept again when descriptors or memory have run out
 _SHORT = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
-_ACCEPTS = 64  # connections taken at a time, before others have their turn
 
 Protocol = Literal["grpc", "ttrpc"]
 
@@ -141,22 +140,17 @@ class Server:
             self._readers.listen(door.listener.fileno(), door)
 
     def _accept(self, door: _Door) -> None:
-        for _ in range(_ACCEPTS):
-            try:
-                connection, _address = door.listener.accept()
-            except BlockingIOError:
-                return
-            except OSError as fault:
-                if fault.errno in _SHORT:
-                    _log.warning("cannot accept connections for a moment: %s", fault)
-                    self._readers.remove(door.listener.fileno())
-                    self._shop.clock.add(time.monotonic() + _PAUSE, lambda: self._await(door))
-                    return
-                if door.listener.fileno() < 0:
-                    return
-                continue  # the client gave up while it waited: accept(2)
-            with contextlib.suppress(OSError):
-                self.adopt(connection, protocol=door.protocol, tls=door.tls)
+        """Take one connection: we are told again as long as there are more."""
+        try:
+            connection, _address = door.listener.accept()
+        except OSError as fault:
+            if fault.errno in _SHORT:
+                _log.warning("cannot accept connections for a moment: %s", fault)
+                self._readers.remove(door.listener.fileno())
+                self._shop.clock.add(time.monotonic() + _PAUSE, lambda: self._await(door))
+            return  # else the client gave up while it waited: accept(2)
+        with contextlib.suppress(OSError):
+            self.adopt(connection, protocol=door.protocol, tls=door.tls)
 
     def _closed(self, link: links.Link) -> None:
         with self._lock:
