@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from boxship.core import content
-from boxship.linux import trees
+from boxship.linux import files, trees
 from boxship.plugins.content import ingests, timestamps
 from boxship.terms import digests, errors
 from boxship.terms.labels import Labels
 
 _STEP = 128 << 10
 """Bytes that are written and hashed at a time: still in the processor's cache when they are hashed."""
+
+_AHEAD = 8 << 20
+"""Bytes after which the disk may begin: else all of a blob would wait for its commit."""
 
 
 class Home(Protocol):
@@ -45,6 +48,7 @@ class IngestWriter:
         try:
             self._hash, self._offset = _hashed(self._descriptor, self._algorithm)
             os.lseek(self._descriptor, self._offset, os.SEEK_SET)
+            self._begun = self._offset  # where the disk has begun
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -60,6 +64,8 @@ class IngestWriter:
             self._hash.update(view[taken : taken + done])
             taken += done
             self._offset += done
+        if self._offset - self._begun >= _AHEAD:
+            self._begin(descriptor)
         self._updated_at = self._clock()
         return taken
 
@@ -83,6 +89,7 @@ class IngestWriter:
         os.ftruncate(descriptor, size)
         self._hash, self._offset = _hashed(descriptor, self._algorithm)
         os.lseek(descriptor, size, os.SEEK_SET)
+        self._begun = size
 
     def commit(self, size: int, expected: str, labels: Labels | None = None) -> str:
         descriptor = self._opened("commit on")
@@ -102,6 +109,12 @@ class IngestWriter:
             return digest
         finally:
             self._shut()
+
+    def _begin(self, descriptor: int) -> None:
+        """Let the disk work while more comes. What it refuses, fsync tells."""
+        with contextlib.suppress(OSError):
+            files.start_writing(descriptor, self._begun, self._offset - self._begun)
+        self._begun = self._offset
 
     def _clear(self) -> None:
         with contextlib.suppress(OSError):
