@@ -60,8 +60,9 @@ def serve(line: Mapping[str, str]) -> int:
 
 @contextlib.contextmanager
 def _running(told: settings.Settings) -> Any:
-    from boxship.daemon import engine
+    from boxship.daemon import engine, processes
 
+    processes.take_descriptors()
     _prepare(told)
     try:
         made = engine.Engine(told, rested=memory.give_back)

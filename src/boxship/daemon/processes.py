@@ -5,6 +5,7 @@ may come.
 """
 
 import os
+import resource
 
 from boxship.zygote import client
 
@@ -16,6 +17,15 @@ _ENTRIES = {
 }
 
 
+_FORMER = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+
+def take_descriptors() -> None:
+    """As many as this process may have, as Go's programs do; containers get what we were started with."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_FORMER[1], _FORMER[1]))
+
+
 def forks() -> client.Zygote:
     """Not started yet."""
-    return client.Zygote(_ENTRIES, environment={"PATH": os.environ.get("PATH") or DEFAULT_PATH}, spare="shim")
+    path = os.environ.get("PATH") or DEFAULT_PATH
+    return client.Zygote(_ENTRIES, environment={"PATH": path}, descriptors=_FORMER, spare="shim")

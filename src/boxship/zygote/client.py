@@ -5,6 +5,7 @@ import errno
 import json
 import logging
 import os
+import resource
 import site
 import socket
 import subprocess
@@ -36,6 +37,7 @@ class Zygote:
         environment: Mapping[str, str] | None = None,
         path: Sequence[str] | None = None,
         timeout: float = 10.0,
+        descriptors: tuple[int, int] | None = None,
         spare: str | None = None,
     ) -> None:
         """Args:
@@ -47,6 +49,7 @@ class Zygote:
         path: what is appended to `sys.path` there; by default where this package and installed packages are, never
             what PYTHONPATH or the working folder added.
         timeout: seconds to wait for one answer before the template is replaced.
+        descriptors: how many they may have (RLIMIT_NOFILE, soft and hard); by default as many as we.
         spare: the entry point of which one process is forked ahead, so that the next request finds it ready. Its
             module has a function `stand_by(receive)`, where `receive()` waits for a request and returns arguments
             and fds.
@@ -55,6 +58,7 @@ class Zygote:
         self._environment = dict(_DEFAULT_ENVIRONMENT if environment is None else environment)
         self._path = list(_module_path() if path is None else path)
         self._timeout, self._spare = timeout, spare
+        self._descriptors = descriptors
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -139,6 +143,8 @@ class Zygote:
         with contextlib.closing(theirs):
             try:
                 self._process = _execute(theirs, self._environment)
+                if self._descriptors is not None:  # it has no children before it has read what we send
+                    resource.prlimit(self._process.pid, resource.RLIMIT_NOFILE, self._descriptors)
                 ours.settimeout(self._timeout)
                 wanted = {"path": self._path, "entries": self._entries, "spare": self._spare}
                 ours.send(json.dumps(wanted).encode())

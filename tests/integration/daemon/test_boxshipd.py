@@ -1,7 +1,9 @@
 """boxshipd as a process: what it makes, what it refuses, how it goes."""
 
+import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -135,6 +137,25 @@ def test_sigterm_ends_it_well(daemon):
             VersionProxy(callers.Caller(channel, timeout=5)).version()
     assert not daemon.address.exists()
     assert "stopping; containers go on" in daemon.log.read_text()
+
+
+def _descriptors(pid):
+    return resource.prlimit(pid, resource.RLIMIT_NOFILE)
+
+
+def test_it_takes_all_descriptors_that_it_may_have_and_gives_none_to_containers(tmp_path):
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    daemon = Daemon(tmp_path)
+    daemon.command = ["prlimit", "--nofile=100:", *daemon.command]
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(daemon)
+        children = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children")
+        daemon.wait_for(lambda: children.read_text().split())
+        assert _descriptors(daemon.process.pid) == (hard, hard)
+        assert _descriptors(int(children.read_text().split()[0])) == (100, hard)
+        for _ in range(200):
+            stack.enter_context(daemon.channel())
+        assert daemon.answers()
 
 
 def test_sigusr1_shows_the_threads(daemon):
