@@ -12,6 +12,7 @@ from boxship.rpc import calls, methods
 from boxship.terms import digests, errors, oci
 from boxship.wire import bound, headers, masks, times
 from boxship.wire import content as wire
+from boxship.wire import methods as tables
 
 _BATCH = 100
 _MOST_OPEN = 8
@@ -87,22 +88,24 @@ class ContentService:
         found = self._store(call).list_statuses(request.filters)
         return pb.ListStatusesResponse(statuses=[wire.status_message(status) for status in found])
 
-    def Write(self, requests: Iterator[pb.WriteContentRequest], call: calls.Call) -> Iterator[pb.WriteContentResponse]:
+    @tables.reads(wire.write)
+    def Write(self, requests: Iterator[wire.Write], call: calls.Call) -> Iterator[pb.WriteContentResponse]:
         """Holds the ingest from the first message to the last."""
-        first = next(requests, None)
-        if first is None:
+        opening = next(requests, None)
+        if opening is None:
             return
+        first = opening.request
         if not first.ref:
             raise errors.InvalidArgument("first message must have a reference")
         bound_book, lease = bound.to_book(self._books, call), headers.lease(call.metadata)
         with bound_book.content.writer(first.ref, total=first.total, expected=first.expected) as writer:
             session = _Session(*(bound_book, lease, writer), ref=first.ref, total=first.total, expected=first.expected)
-            yield session.answer(first)
+            yield session.answer(opening)
             if first.action == pb.COMMIT:
                 return
-            for request in requests:
-                yield session.answer(request)
-                if request.action == pb.COMMIT:
+            for write in requests:
+                yield session.answer(write)
+                if write.request.action == pb.COMMIT:
                     return
 
     def Abort(self, request: pb.AbortRequest, call: calls.Call) -> empty_pb2.Empty:
@@ -187,8 +190,8 @@ class _Session:
     total: int
     expected: str
 
-    def answer(self, request: pb.WriteContentRequest) -> pb.WriteContentResponse:
-        status = self.writer.status()
+    def answer(self, write: wire.Write) -> pb.WriteContentResponse:
+        request, status = write.request, self.writer.status()
         if request.expected:
             self._expect(request.expected)
         self.total = request.total or self.total
@@ -201,7 +204,7 @@ class _Session:
                 started_at=times.message(status.started_at),
                 updated_at=times.message(status.updated_at),
             )
-        offset = self._write(request, status.offset)
+        offset = self._write(write, status.offset)
         digest = self._commit(request) if request.action == pb.COMMIT else self.writer.digest()
         return pb.WriteContentResponse(action=request.action, offset=offset, digest=digest)
 
@@ -222,15 +225,15 @@ class _Session:
             self.book.leases.add_resource(self.lease, leases.Resource(type="content", id=digest))
         return _has(self.book.content, digest)  # anew: a collection may have come in between
 
-    def _write(self, request: pb.WriteContentRequest, at: int) -> int:
+    def _write(self, write: wire.Write, at: int) -> int:
         """Append the data; data at offset 0 starts the ingest over. Returns where the ingest stands."""
-        if request.offset > 0 and request.offset != at:
-            raise errors.OutOfRange(f"write @{request.offset} must occur at current offset {at}")
-        if request.offset <= 0 and at > 0:
+        offset = write.request.offset
+        if offset > 0 and offset != at:
+            raise errors.OutOfRange(f"write @{offset} must occur at current offset {at}")
+        if offset <= 0 and at > 0:
             self.writer.truncate(0)
             at = 0
-        data = request.data
-        return at + self.writer.write(data) if data else at
+        return at + self.writer.write(write.data) if write.data else at
 
     def _commit(self, request: pb.WriteContentRequest) -> str:
         return self.writer.commit(self.total, self.expected, dict(request.labels))

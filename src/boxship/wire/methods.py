@@ -3,14 +3,18 @@
 The same table serves gRPC and ttrpc, and both ends of either.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf import descriptor, message
 
 from boxship.api import pool
 from boxship.rpc import methods, status
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_READS = "__wire_reads__"
 
 
 def of(service: descriptor.ServiceDescriptor) -> dict[str, methods.Method]:
@@ -39,7 +43,19 @@ def handlers(service: descriptor.ServiceDescriptor, adapter: object) -> list[met
     return [_handler(method, getattr(adapter, name)) for name, method in table.items()]
 
 
+def reads(read: Callable[[Callable[[bytes], Any], bytes], Any]) -> Callable[[_F], _F]:
+    """Mark an adapter's method whose requests are `read(parse, data)`, where `parse` makes a message of bytes."""
+
+    def mark(function: _F) -> _F:
+        setattr(function, _READS, read)
+        return function
+
+    return mark
+
+
 def _handler(method: methods.Method, function: Callable[..., Any]) -> methods.Handler:
+    if (read := getattr(function, _READS, None)) is not None:
+        method = dataclasses.replace(method, decode_request=functools.partial(read, method.decode_request))
     return methods.Handler(method=method, function=function, quick=methods.is_quick(function))
 
 
