@@ -11,7 +11,7 @@ from boxship.rpc.grpc import fields
 from boxship.rpc.http2 import headers
 
 _Code = status.Code
-_REMEMBERED = 512  # heads
+_REMEMBERED = 128  # heads, some 4 KB each
 _REMEMBERED_SIZE = 4096  # bytes of the longest list of headers whose head is remembered
 
 
