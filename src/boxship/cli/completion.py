@@ -1,18 +1,22 @@
 """`boxship completion`"""
 
 import click
-from click import shell_completion
 
+from boxship.cli import shells
 from boxship.cli.session import Session
 
+_EXAMPLES = """\b
+Examples:
+  bash: boxship completion bash > /etc/bash_completion.d/boxship
+  zsh:  boxship completion zsh > /usr/local/share/zsh/site-functions/_boxship
+  fish: boxship completion fish > /etc/fish/completions/boxship.fish
+  for this shell only: source <(boxship completion bash)
+"""
 
-@click.command("completion", epilog="Example: boxship completion bash > /etc/bash_completion.d/boxship")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-@click.pass_context
-def command(ctx: click.Context, shell: str) -> None:
+
+@click.command("completion", epilog=_EXAMPLES)
+@click.argument("shell", type=click.Choice(list(shells.SCRIPTS)))
+@click.pass_obj
+def command(session: Session, shell: str) -> None:
     """Print the completion script for a shell."""
-    session: Session = ctx.obj
-    kind = shell_completion.get_completion_class(shell)
-    if kind is None:
-        raise click.UsageError(f"there is no completion for {shell}")
-    session.around.print(kind(ctx.find_root().command, {}, "boxship", "_BOXSHIP_COMPLETE").source())
+    session.around.print(shells.SCRIPTS[shell].rstrip())

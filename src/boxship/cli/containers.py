@@ -2,7 +2,7 @@
 
 import click
 
-from boxship.cli import groups, output
+from boxship.cli import groups, offers, output
 from boxship.cli.session import Session
 from boxship.core import containers
 
@@ -41,7 +41,7 @@ def _row(record: containers.Container) -> output.Row:
 @command.command("info")
 @output.json_option
 @click.option("--spec", is_flag=True, help="Only the runtime spec.")
-@click.argument("id")
+@click.argument("id", shell_complete=offers.containers)
 @click.pass_obj
 def info(session: Session, spec: bool, id: str) -> None:
     """Show a record, as JSON."""
@@ -50,7 +50,7 @@ def info(session: Session, spec: bool, id: str) -> None:
 
 
 @command.command("label")
-@click.argument("id")
+@click.argument("id", shell_complete=offers.containers)
 @click.argument("labels", metavar="KEY=VALUE...", nargs=-1, required=True)
 @click.pass_obj
 def label(session: Session, id: str, labels: tuple[str, ...]) -> None:
@@ -59,7 +59,7 @@ def label(session: Session, id: str, labels: tuple[str, ...]) -> None:
 
 
 @command.command("rm")
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_complete=offers.containers)
 @click.pass_obj
 def rm(session: Session, ids: tuple[str, ...]) -> int:
     """Remove containers that do not run."""

@@ -17,7 +17,9 @@ from boxship.terms import errors
 @click.option("-i", "--interactive", is_flag=True, help="Pass standard input on.")
 @click.option("-t", "--tty", "terminal", is_flag=True, help="Give it a terminal.")
 @click.option("-e", "--env", multiple=True, metavar="NAME[=VALUE]", help="Environment.")
-@click.option("--env-file", multiple=True, metavar="FILE", help="Environment, one entry a line.")
+@click.option(
+    "--env-file", multiple=True, metavar="FILE", shell_complete=offers.files, help="Environment, one entry a line."
+)
 @click.option("-w", "--workdir", default="", help="Folder in which the command starts.")
 @click.option("-u", "--user", default="", metavar="NAME|UID[:GROUP|GID]", help="Who it runs as.")
 @click.option("--privileged", is_flag=True, help="With all capabilities.")

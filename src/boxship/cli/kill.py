@@ -7,7 +7,9 @@ from boxship.cli.session import Session
 
 
 @click.command("kill", epilog="Example: boxship kill -s HUP web")
-@click.option("-s", "--signal", default="SIGKILL", show_default=True, help="Its name or number.")
+@click.option(
+    "-s", "--signal", default="SIGKILL", show_default=True, shell_complete=offers.signals, help="Its name or number."
+)
 @click.option("-a", "--all", "everyone", is_flag=True, help="To every process in it.")
 @click.argument("names", metavar="CONTAINER...", nargs=-1, required=True, shell_complete=offers.running)
 @click.pass_obj

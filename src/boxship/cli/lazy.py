@@ -7,8 +7,12 @@ a test compares the lines with the commands' own help.
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from click import shell_completion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +46,20 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click's, but a wrong name names the right one."""
-        if args and args[0] not in self.entries and not args[0].startswith("-"):
+        if args and args[0] not in self.entries and not args[0].startswith("-") and not ctx.resilient_parsing:
             ctx.fail(f"there is no command {args[0]!r}{self._hint(args[0])}")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[shell_completion.CompletionItem]":
+        """As click's, but no command is imported for its help."""
+        from click import shell_completion
+
+        offers = [
+            shell_completion.CompletionItem(name, help=entry.help)
+            for name, entry in self.entries.items()
+            if name.startswith(incomplete)
+        ]
+        return [*offers, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def _hint(self, name: str) -> str:
         import difflib

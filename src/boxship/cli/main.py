@@ -132,8 +132,16 @@ def group(ctx: click.Context, address: str | None, namespace: str | None, debug:
     ctx.call_on_close(ctx.obj.close)
 
 
+_COMPLETES = "_BOXSHIP_COMPLETE"
+"""Set by a completion script, with the name of its shell."""
+
+
 def run(arguments: Sequence[str], around: world.World) -> int:
     """One call of the command; returns its exit code."""
+    if shell := around.environment.get(_COMPLETES):
+        from boxship.cli import shells
+
+        return shells.answer(group, shell, arguments, around)
     try:
         with contextlib.redirect_stdout(around.stdout), contextlib.redirect_stderr(around.stderr):
             result = group.main(list(arguments), prog_name="boxship", standalone_mode=False, obj=around)

@@ -1,9 +1,11 @@
 """What the shell offers when somebody completes a name: containers and images that are there. It starts no daemon."""
 
 import contextlib
+import signal
 from collections.abc import Callable, Iterator
 
 import click
+from click import shell_completion
 
 from boxship.cli import session, world
 
@@ -22,6 +24,24 @@ def images(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]
 
 def both(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     return _offered(ctx, incomplete, _both)
+
+
+def files(_: click.Context, __: click.Parameter, ___: str) -> list[shell_completion.CompletionItem]:
+    """Of this machine: the shell knows them."""
+    return [shell_completion.CompletionItem("", type="file")]
+
+
+def sources(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[shell_completion.CompletionItem]:
+    """The first half of `SOURCE:TARGET`; the other is inside the image."""
+    return [] if ":" in incomplete else files(ctx, parameter, incomplete)
+
+
+def folders(_: click.Context, __: click.Parameter, ___: str) -> list[shell_completion.CompletionItem]:
+    return [shell_completion.CompletionItem("", type="dir")]
+
+
+def signals(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    return [each.name for each in signal.Signals if each.name.startswith(incomplete.upper())]
 
 
 def image(name: str) -> str:
@@ -54,6 +74,7 @@ def _offered(ctx: click.Context, start: str, ask: Callable[[session.Session], It
         return []
     told = root.params
     calls = session.Session(root.obj, address=told.get("address"), namespace=told.get("namespace"), starts=False)
+    said = {name for words in ctx.params.values() if isinstance(words, tuple) for name in words}
     with contextlib.suppress(errors.Error), contextlib.closing(calls):
-        return [name for name in ask(calls) if name.startswith(start) and name not in ctx.args]
+        return [name for name in ask(calls) if name.startswith(start) and name not in said]
     return []

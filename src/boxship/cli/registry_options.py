@@ -4,12 +4,16 @@ from typing import Any
 
 import click
 
+from boxship.cli import offers
+
 _OPTIONS = (
     click.option("--platform", metavar="OS/ARCH[/VARIANT]", help="Which platform of the image."),
     click.option("--plain-http", is_flag=True, help="No TLS; not needed for a registry on this machine."),
     click.option("--insecure", is_flag=True, help="Believe any certificate."),
     click.option("--user", metavar="NAME[:PASSWORD]", help="Instead of what ~/.docker/config.json says."),
-    click.option("--hosts-dir", default="", metavar="FOLDER", help="Folder with hosts.toml files."),
+    click.option(
+        "--hosts-dir", default="", metavar="FOLDER", shell_complete=offers.folders, help="Folder with hosts.toml files."
+    ),
 )
 
 

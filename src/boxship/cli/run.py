@@ -30,9 +30,16 @@ Examples:
 @click.option("-t", "--tty", "terminal", is_flag=True, help="Give it a terminal.")
 @click.option("--name", default="", metavar="NAME", help="Its name; one is made up by default.")
 @click.option("-e", "--env", multiple=True, metavar="NAME[=VALUE]", help="Environment.")
-@click.option("--env-file", multiple=True, metavar="FILE", help="Environment, one entry a line.")
 @click.option(
-    "-v", "--volume", multiple=True, metavar="SOURCE:TARGET[:ro]", help="Show a folder of this machine inside."
+    "--env-file", multiple=True, metavar="FILE", shell_complete=offers.files, help="Environment, one entry a line."
+)
+@click.option(
+    "-v",
+    "--volume",
+    multiple=True,
+    metavar="SOURCE:TARGET[:ro]",
+    shell_complete=offers.sources,
+    help="Show a folder of this machine inside.",
 )
 @click.option("--mount", multiple=True, metavar="KEY=VALUE,...", help="As type=bind,source=/a,target=/b,readonly.")
 @click.option("-w", "--workdir", "cwd", default="", metavar="FOLDER", help="Folder in which the command starts.")

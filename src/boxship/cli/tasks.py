@@ -2,7 +2,7 @@
 
 import click
 
-from boxship.cli import groups, output
+from boxship.cli import groups, offers, output
 from boxship.cli.session import Session
 
 command = groups.group("tasks", "Running sides of containers.")
@@ -26,7 +26,7 @@ def ls(session: Session, quiet: bool, style: str) -> None:
 
 
 @command.command("ps")
-@click.argument("id")
+@click.argument("id", shell_complete=offers.running)
 @output.format_option
 @click.pass_obj
 def ps(session: Session, id: str, style: str) -> None:
@@ -36,9 +36,11 @@ def ps(session: Session, id: str, style: str) -> None:
 
 
 @command.command("kill")
-@click.option("-s", "--signal", default="SIGTERM", show_default=True, help="Its name or number.")
+@click.option(
+    "-s", "--signal", default="SIGTERM", show_default=True, shell_complete=offers.signals, help="Its name or number."
+)
 @click.option("-a", "--all", "everyone", is_flag=True, help="To every process.")
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_complete=offers.containers)
 @click.pass_obj
 def kill(session: Session, signal: str, everyone: bool, ids: tuple[str, ...]) -> int:
     """Send tasks a signal."""
@@ -47,7 +49,7 @@ def kill(session: Session, signal: str, everyone: bool, ids: tuple[str, ...]) ->
 
 
 @command.command("pause")
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_complete=offers.containers)
 @click.pass_obj
 def pause(session: Session, ids: tuple[str, ...]) -> int:
     """Freeze tasks."""
@@ -55,7 +57,7 @@ def pause(session: Session, ids: tuple[str, ...]) -> int:
 
 
 @command.command("resume")
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_complete=offers.containers)
 @click.pass_obj
 def resume(session: Session, ids: tuple[str, ...]) -> int:
     """Let frozen tasks go on."""
@@ -63,7 +65,7 @@ def resume(session: Session, ids: tuple[str, ...]) -> int:
 
 
 @command.command("rm")
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_complete=offers.containers)
 @click.pass_obj
 def rm(session: Session, ids: tuple[str, ...]) -> int:
     """Forget tasks that have ended, and print their exit statuses."""

@@ -4,11 +4,8 @@ import json
 import os
 import re
 import select
-import shutil
-import subprocess
 
 import pytest
-from integration.cli import calls
 from integration.system import engines
 
 from boxship import __version__
@@ -128,62 +125,3 @@ def test_without_a_command_it_tells_what_there_is(boxship):
 def test_namespaces_keep_apart(boxship, running):
     assert running not in boxship("-n", "elsewhere", "ps", "-aq").lines
     assert "not found" in boxship("-n", "elsewhere", "rm", running, code=1).errors
-
-
-# completion
-
-
-def test_completion_scripts(boxship):
-    for shell in ("bash", "zsh", "fish"):
-        script = boxship("completion", shell).text
-        assert "_BOXSHIP_COMPLETE" in script
-        if shutil.which(shell):
-            assert subprocess.run([shell, "-n"], input=script, text=True, check=False).returncode == 0
-    assert "'tcsh' is not one of" in boxship("completion", "tcsh", code=2).errors
-
-
-@pytest.fixture
-def complete(boxship, tmp_path):
-    """What bash would offer behind these words."""
-    program = tmp_path / "bin/boxship"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{calls.PROGRAM[0]}" -m boxship.cli.main "$@"\n')
-    program.chmod(0o755)
-    (tmp_path / "script").write_text(boxship("completion", "bash").text)
-
-    def offered(*words):
-        line = " ".join(f"'{word}'" for word in words)
-        ask = f"COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _boxship_completion boxship"
-        done = subprocess.run(
-            ["bash", "-c", f'source "$1"; {ask}; printf "%s\\n" "${{COMPREPLY[@]}}"', "bash", str(tmp_path / "script")],
-            env={**boxship.environment, "PATH": f"{program.parent}:{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=True,
-        )
-        assert done.stderr == ""
-        return set(done.stdout.split())
-
-    return offered
-
-
-def test_completion_of_commands_and_options(complete):
-    assert {"run", "rm", "rmi"} <= complete("boxship", "r")
-    assert "ps" not in complete("boxship", "r")
-    assert {"--name", "--network"} <= complete("boxship", "run", "--n")
-    assert complete("boxship", "run", "--network", "") == {"none", "host"}
-    assert "ingest" in complete("boxship", "content", "i")
-
-
-def test_completion_of_names(complete, running):
-    assert running in complete("boxship", "exec", "t-")
-    assert running in complete("boxship", "stop", "")
-    assert "box:latest" in complete("boxship", "run", "bo")
-    assert "box:latest" in complete("boxship", "rmi", "bo")
-    assert {running, "box:latest"} <= complete("boxship", "inspect", "")
-
-
-def test_completion_never_starts_a_daemon(complete, boxship, monkeypatch):
-    monkeypatch.setitem(boxship.environment, "BOXSHIP_ADDRESS", "/no/such.sock")
-    assert complete("boxship", "stop", "") == set()
