@@ -3,7 +3,14 @@
 import os
 import signal
 
+import hypothesis
 import pytest
+
+# The same examples each time, however long each takes: whether a change is well must not hang on luck or on the
+# machine's mood. `pytest --hypothesis-profile=wandering` looks for new ones.
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("wandering", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("steady")
 
 # Whoever starts us in the background may have it ignored, and what we start would ignore it as well.
 signal.signal(signal.SIGINT, signal.default_int_handler)
