@@ -4,6 +4,9 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable
+from concurrent import futures
+from concurrent.futures import Future
+from typing import Any, BinaryIO
 
 from boxship.cli import terminals, world
 from boxship.cli.session import Session
@@ -13,6 +16,8 @@ from boxship.terms import errors
 
 _INTERRUPTS = 3
 """After so many the process is killed."""
+_GOING = (signal.SIGHUP, signal.SIGTERM)
+"""End those who are at a terminal; what runs in the container is another's."""
 _GRACE = 1.0
 """Seconds for a process to end once nobody reads what it writes."""
 
@@ -38,47 +43,97 @@ class Outputs:
                 self.deserted.set()
 
 
-def run(session: Session, start: Callable[[Outputs], processes.Process], *, terminal: bool) -> int:
-    """Start a process and stay until it ends; returns its exit status.
+def run(
+    session: Session,
+    start: Callable[[Outputs], processes.Process],
+    *,
+    terminal: bool,
+    stdin: BinaryIO | None = None,
+    told: str = "",
+) -> int | None:
+    """Start a process and stay until it ends; returns its exit status, or None when it was left behind.
+
+    Args:
+        session: the call.
+        start: starts it, with its output taken by what it is given.
+        terminal: whether it has one.
+        stdin: what it reads; the keys that leave it are watched there.
+        told: the way back, for who has left it.
 
     Signals go to the process, those too that came while it was starting, and so does the terminal's size. When nobody
     reads its output any more it gets SIGPIPE, as it would without a container around it, and is killed if it does not
-    mind. Whoever interrupts it three times kills it. A daemon that restarts meanwhile is waited for.
+    mind. Whoever interrupts it three times kills it. A daemon that restarts meanwhile is waited for. Who has a terminal
+    leaves it by keys, or by closing that terminal.
     """
     around = session.around
     taken = Outputs(around)
+    left: Future[None] | None = None
+    numbers: tuple[signal.Signals, ...]
     if terminal and around.stdin.isatty():
-        follower = _Follower(lambda process, _: _resize(session, process))
-        numbers: tuple[signal.Signals, ...] = (signal.SIGWINCH,)
+        left = getattr(stdin, "left", None) or Future()
+        follower = _Follower(_AtTerminal(session, left))
+        numbers = (signal.SIGWINCH, *_GOING)
         keys: contextlib.AbstractContextManager[None] = terminals.raw(around)
     else:
         follower, numbers, keys = _Follower(_Forwarder(session)), terminals.FORWARDED, contextlib.nullcontext()
-    with keys, terminals.following(numbers, follower):
+    with terminals.following(numbers, follower), keys:
         process = start(taken)
         follower.know(process)
         ended = threading.Event()
         threading.Thread(
             target=_end_deserted, args=(session, process, taken, ended), name="deserted", daemon=True
         ).start()
+        status: int | None = 0
         try:
-            return _end_of(session, process)
+            status = _end_of(session, process) if left is None else _end_or_leave(session, process, left)
         finally:
             ended.set()
-            _let_go(session, process)
+            _let_go(session, process, forget=status is not None)
+            if release := getattr(stdin, "release", None):
+                release()
+    if status is None:
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            around.say(f"boxship: left it running{told}")
+    return status
 
 
-def _end_of(session: Session, process: processes.Process) -> int:
+def way_back(name: str) -> str:
+    """For `told`."""
+    return f"; `boxship attach {name}` goes back to it"
+
+
+def _end_or_leave(session: Session, process: processes.Process, left: "Future[None]") -> int | None:
+    end: Future[int] = Future()
+
+    def wait() -> None:
+        try:
+            end.set_result(_end_of(session, process, left))
+        except BaseException as exc:
+            end.set_exception(exc)
+
+    threading.Thread(target=wait, name="end", daemon=True).start()
+    waited: list[Future[Any]] = [end, left]
+    futures.wait(waited, return_when=futures.FIRST_COMPLETED)
+    if end.done():
+        return end.result()
+    process.detach()
+    return None
+
+
+def _end_of(session: Session, process: processes.Process, left: "Future[None] | None" = None) -> int:
     try:
         return process.wait()
     except errors.Unavailable:
+        if left is not None and left.done():  # we went, and closed the connection
+            raise
         process.know(session.patiently(lambda client: client.tasks.wait(process.container_id, process.id).result()))
         return process.wait()
 
 
-def _let_go(session: Session, process: processes.Process) -> None:
+def _let_go(session: Session, process: processes.Process, *, forget: bool) -> None:
     """Of the streams, and of an exec that has ended; a container's init stays for `wait` and `inspect`."""
     process.close()
-    if process.id:
+    if process.id and forget:
         with contextlib.suppress(errors.Error):
             session.tasks.delete_process(process.container_id, process.id)
 
@@ -120,6 +175,20 @@ class _Forwarder:
                 self._session.around.say("boxship: killing it, since it does not mind being interrupted")
                 number = signal.SIGKILL
         _kill(self._session, process, number)
+
+
+class _AtTerminal:
+    """Follows the terminal's size, and leaves when it goes away."""
+
+    def __init__(self, session: Session, left: "Future[None]") -> None:
+        self._session = session
+        self._left = left
+
+    def __call__(self, process: processes.Process, number: int) -> None:
+        if number == signal.SIGWINCH:
+            _resize(self._session, process)
+        else:
+            terminals.leave(self._left)
 
 
 def _end_deserted(session: Session, process: processes.Process, taken: Outputs, ended: threading.Event) -> None:

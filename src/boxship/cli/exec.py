@@ -23,6 +23,7 @@ from boxship.terms import errors
 @click.option("-w", "--workdir", default="", help="Folder in which the command starts.")
 @click.option("-u", "--user", default="", metavar="NAME|UID[:GROUP|GID]", help="Who it runs as.")
 @click.option("--privileged", is_flag=True, help="With all capabilities.")
+@values.detach_keys
 @click.argument("container", shell_complete=offers.running)
 @click.argument("arguments", metavar="COMMAND [ARGUMENT]...", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_obj
@@ -38,6 +39,7 @@ def command(
     workdir: str,
     user: str,
     privileged: bool,
+    detach_keys: bytes,
 ) -> int:
     """Run another command in a running container.
 
@@ -45,6 +47,7 @@ def command(
     is not there.
     """
     around = session.around
+    stdin = terminals.keys(around, terminal=terminal, leaving=detach_keys) if interactive else None
 
     def start(taken: attached.Outputs | None) -> processes.Process:
         return session.container(container).spawn(
@@ -55,7 +58,7 @@ def command(
             privileged=privileged,
             terminal=terminal,
             console_size=terminals.size(around) if terminal else None,
-            stdin=terminals.keys(around, terminal=terminal) if interactive else None,
+            stdin=stdin,
             stdout=taken.output if taken else None,
             stderr=taken.errors if taken else None,
         )
@@ -64,7 +67,7 @@ def command(
         if detach:
             start(None).close()
             return 0
-        return attached.run(session, start, terminal=terminal)
+        return attached.run(session, start, terminal=terminal, stdin=stdin) or 0
     except (errors.Error, OSError) as exc:
         failures.tell(exc, around, debug=session.debug, about=container)
         return failures.code(exc)

@@ -46,7 +46,7 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click's, but a wrong name names the right one."""
-        if args and args[0] not in self.entries and not args[0].startswith("-") and not ctx.resilient_parsing:
+        if args and args[0] not in self.entries and not args[0].startswith("-"):
             ctx.fail(f"there is no command {args[0]!r}{self._hint(args[0])}")
         return super().resolve_command(ctx, args)
 

@@ -24,6 +24,11 @@ ENTRIES = {
         target="boxship.cli.logs:command", help="Show what a detached container has written.", section=_CONTAINERS
     ),
     "start": lazy.Entry(target="boxship.cli.start:command", help="Start stopped containers.", section=_CONTAINERS),
+    "attach": lazy.Entry(
+        target="boxship.cli.attach:command",
+        help="Go to a running container: see what it writes from now on, and type into it if it was started with -i.",
+        section=_CONTAINERS,
+    ),
     "stop": lazy.Entry(
         target="boxship.cli.stop:command",
         help="Stop containers: first with the image's stop signal, then by force.",
@@ -181,7 +186,7 @@ def _misused(exc: click.UsageError, around: world.World, arguments: Sequence[str
     return _EXIT_CODE_IS_THE_CONTAINERS.get(path, exc.exit_code)
 
 
-_EXIT_CODE_IS_THE_CONTAINERS = {"boxship run": 125, "boxship exec": 125}
+_EXIT_CODE_IS_THE_CONTAINERS = {"boxship run": 125, "boxship exec": 125, "boxship attach": 125}
 """A usage error must not look like a container that ended with 2."""
 
 

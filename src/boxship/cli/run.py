@@ -72,6 +72,7 @@ Examples:
     "--runtime", default="", metavar="NAME|PATH", help="Runtime, such as io.containerd.runc.v2 or the path of a shim."
 )
 @click.option("--snapshotter", default="", metavar="NAME", help="Where its files are kept.")
+@values.detach_keys
 @click.argument("image", shell_complete=offers.images)
 @click.argument("arguments", metavar="[COMMAND [ARGUMENT]...]", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
@@ -98,6 +99,7 @@ def _run(
     detach: bool,
     remove: bool,
     interactive: bool,
+    detach_keys: bytes,
     **options: Any,
 ) -> int:
     around = session.around
@@ -108,23 +110,32 @@ def _run(
         with _undone(container):
             container.start(detach=True, keep_input=interactive).close()
         if remove:
-            from boxship.cli import reaper
-
-            reaper.start(session, container.id)
+            _remove_later(session, container.id)
         around.print(container.id)
         return 0
+    terminal = options["terminal"]
+    stdin = terminals.keys(around, terminal=terminal, leaving=detach_keys) if interactive else None
 
     def start(taken: attached.Outputs) -> "processes.Process":
-        stdin = terminals.keys(around, terminal=options["terminal"]) if interactive else None
         with _undone(container):
             return container.start(stdin=stdin, stdout=taken.output, stderr=taken.errors)
 
+    status: int | None = failures.OURS
     try:
-        return attached.run(session, start, terminal=options["terminal"])
+        status = attached.run(session, start, terminal=terminal, stdin=stdin, told=attached.way_back(container.id))
     finally:
-        if remove:
+        if remove and status is not None:
             with contextlib.suppress(errors.NotFound):
                 session.patiently(lambda client: client.containers.get(container.id).remove(force=True))
+    if remove and status is None:
+        _remove_later(session, container.id)
+    return status or 0
+
+
+def _remove_later(session: Session, id: str) -> None:
+    from boxship.cli import reaper
+
+    reaper.start(session, id)
 
 
 @contextlib.contextmanager

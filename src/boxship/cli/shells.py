@@ -76,7 +76,11 @@ SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 def answer(group: click.Group, shell: str, arguments: Sequence[str], around: world.World) -> int:
     """Print what a script asked for; nothing for what cannot be understood."""
     words, cut = _read(shell, arguments)
-    for offer in _offers(group, words, around):
+    try:
+        offers = [*_offers(group, words, around)]
+    except click.ClickException:
+        return 0
+    for offer in offers:
         value = str(offer.value)
         if cut and value.startswith(cut):
             value = value[len(cut) :]

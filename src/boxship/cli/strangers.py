@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 COMMANDS: Mapping[str, str] = {
-    "attach": "write `boxship logs -f NAME`, or `boxship exec -it NAME sh`",
     "build": "images are not built here: use another builder, then `boxship load`",
     "container": "write the command itself: `boxship ps`, `boxship rm`",
     "cp": "show a folder of this machine inside: `boxship run -v HERE:THERE`",

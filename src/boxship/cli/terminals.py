@@ -11,6 +11,7 @@ import threading
 import time
 import tty
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, InvalidStateError
 from typing import BinaryIO, cast
 
 from boxship.cli import world
@@ -34,7 +35,8 @@ def raw(around: world.World) -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        with contextlib.suppress(termios.error):  # it may be gone
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
 class Typed(io.RawIOBase):
@@ -65,11 +67,75 @@ class Typed(io.RawIOBase):
         return _END * (2 if self._in_line else 1)  # the first one ends what is left of a line
 
 
-def keys(around: world.World, *, terminal: bool) -> BinaryIO:
-    """What a process reads as its input."""
-    if terminal and not around.stdin.isatty():
+class Watched(io.RawIOBase):
+    """Keys from a terminal, until those come by which somebody leaves, or the terminal goes: then `left` is done.
+
+    After that a reader waits until `release`. The first of the keys are kept back until it is sure that they are not
+    meant so, as with others.
+    """
+
+    def __init__(self, source: BinaryIO, leaving: bytes) -> None:
+        self._source = source
+        self._leaving = leaving
+        self._kept = b""
+        self._released = threading.Event()
+        self.left: Future[None] = Future()
+
+    def readable(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        self._released.set()
+
+    def read(self, size: int = -1, /) -> bytes:
+        while not self.left.done():
+            data = self._typed(size)
+            if passed := self._passed(data):
+                return passed
+        self._released.wait()
+        return b""
+
+    def _typed(self, size: int) -> bytes:
+        """Nothing when there is no terminal any more: raw keys have no other end."""
+        try:
+            read = getattr(self._source, "read1", self._source.read)
+            data: bytes = read(size)
+        except OSError:
+            data = b""
+        if not data:
+            leave(self.left)
+        return data
+
+    def _passed(self, data: bytes) -> bytes:
+        """What goes on to the process."""
+        data = self._kept + data
+        if not self._leaving or not data:
+            return data
+        before, found, _ = data.partition(self._leaving)
+        self._kept = b"" if found else self._beginning(before)
+        if found:
+            leave(self.left)
+        return before.removesuffix(self._kept)
+
+    def _beginning(self, data: bytes) -> bytes:
+        """The longest end of what came with which the keys begin."""
+        lengths = range(len(self._leaving) - 1, 0, -1)
+        return next((self._leaving[:length] for length in lengths if data.endswith(self._leaving[:length])), b"")
+
+
+def keys(around: world.World, *, terminal: bool, leaving: bytes = b"") -> BinaryIO:
+    """What a process reads as its input. `leaving` are the keys that leave a terminal."""
+    if not terminal:
+        return around.input
+    if not around.stdin.isatty():
         return cast("BinaryIO", Typed(around.input))
-    return around.input
+    return cast("BinaryIO", Watched(around.input, leaving))
+
+
+def leave(left: "Future[None]") -> None:
+    """Also when somebody else has it done."""
+    with contextlib.suppress(InvalidStateError):
+        left.set_result(None)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from boxship.core import mounts
 
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kmgt]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
+_KEY = re.compile(r"[!-~]", re.ASCII)
+_CONTROL = re.compile(r"ctrl-[a-zA-Z@\[\\\]^_]", re.ASCII)
 _FACTORS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _LARGEST_ENV_FILE = 1 << 20
 
@@ -31,7 +33,38 @@ class Size(click.ParamType[int]):
         return int(float(found[1]) * _FACTORS[found[2].lower()])
 
 
+class Keys(click.ParamType[bytes]):
+    """Keys by which somebody leaves a terminal: `ctrl-p,ctrl-q`, `a`, or nothing."""
+
+    name = "keys"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
+        if isinstance(value, bytes):
+            return value
+        return b"".join(self._key(each, param, ctx) for each in str(value).split(",")) if value else b""
+
+    def _key(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
+        if _KEY.fullmatch(text):
+            return text.encode()
+        if not _CONTROL.fullmatch(text):
+            self.fail(f"{text!r} is no key: write a letter, or ctrl- and one of a-z @ [ \\ ] ^ _", param, ctx)
+        return bytes([ord(text[-1].upper()) & 0x1F])
+
+
 SIZE = Size()
+KEYS = Keys()
+
+
+def detach_keys(command: Any) -> Any:
+    """The option of all commands that stay at a terminal."""
+    return click.option(
+        "--detach-keys",
+        type=KEYS,
+        default="ctrl-p,ctrl-q",
+        show_default=True,
+        metavar="KEYS",
+        help="Keys that leave its terminal, and let it run; '' for none.",
+    )(command)
 
 
 def only_no(_: click.Context, __: click.Parameter, value: str | None) -> None:

@@ -7,6 +7,8 @@ import threading
 import pytest
 from integration.system import engines
 
+from boxship.client import fifos
+
 
 def rows(said):
     """A table as one mapping per line."""
@@ -102,7 +104,8 @@ def test_exec(boxship, running):
 
 def test_exec_leaves_nothing_behind(boxship, running):
     def folders():
-        return {name for name in os.listdir(tempfile.gettempdir()) if name.startswith("boxship-")}
+        places = (tempfile.gettempdir(), fifos.PLACE)
+        return {name for place in places for name in os.listdir(place) if name.startswith("boxship-")}
 
     before, others = folders(), boxship("tasks", "ps", running, "--format", "json").json
     boxship("exec", running, "true")

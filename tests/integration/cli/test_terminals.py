@@ -158,3 +158,144 @@ def test_stats_are_redrawn(terminal, running):
         at.until(running)
     at.type("\x03")
     assert at.end()[1] == 130
+
+
+# leaving and coming back
+
+
+LEAVE = "\x10\x11"
+READING = "echo go; while read line; do echo got $line; done; exit 4"
+
+
+@pytest.fixture
+def left(terminal, name):
+    """The name of a container that somebody has left by keys."""
+    at = terminal("run", "-it", "--name", name, "box", "sh", "-c", READING)
+    at.until("go\r\n")
+    engines.until(lambda: not at.settings()[3] & termios.ECHO, "raw keys")
+    at.type("first\n")
+    at.until("got first\r\n")
+    before = at.settings()
+    at.type(f"half{LEAVE}")
+    screen, code = at.end()
+    assert code == 0
+    assert f"left it running; `boxship attach {name}` goes back" in screen
+    assert at.settings() != before
+    return name
+
+
+def test_keys_leave_a_container_running(boxship, left):
+    assert left in boxship("ps", "-q").lines
+    assert "got first" in boxship("logs", left).text
+
+
+def test_who_has_left_comes_back(terminal, boxship, left):
+    at = terminal("attach", left, columns=91, rows=33)
+    engines.until(lambda: not at.settings()[3] & termios.ECHO, "raw keys")
+    at.type("er\n")
+    at.until("got halfer\r\n")
+    assert "33 91" in boxship("exec", "-t", left, "sh", "-c", "stty size </proc/1/fd/0").text
+    at.type(LEAVE)
+    assert at.end()[1] == 0
+    assert left in boxship("ps", "-q").lines
+    at = terminal("attach", left)
+    engines.until(lambda: not at.settings()[3] & termios.ECHO, "raw keys")
+    at.type("\x04")
+    assert at.end()[1] == 4
+
+
+def test_output_of_one_that_was_left_is_kept(terminal, boxship, name):
+    at = terminal("run", "-it", "--name", name, "box", "sh", "-c", "read x; seq 1 50000; echo end")
+    engines.until(lambda: not at.settings()[3] & termios.ECHO, "raw keys")
+    at.type(f"\n{LEAVE}")
+    assert at.end()[1] == 0
+    assert boxship("wait", name).text == "0\n"
+    engines.until(lambda: boxship("logs", name).text.endswith("end\r\n"), "the end")
+    counted = boxship("logs", name).text.splitlines()
+    assert counted[-50001:] == [*map(str, range(1, 50001)), "end"]
+
+
+def test_keys_of_ones_own(terminal, name):
+    at = terminal("run", "-it", "--rm", "--detach-keys", "ctrl-a,d", "--name", name, "box", "sh", "-c", READING)
+    at.until("go\r\n")
+    engines.until(lambda: not at.settings()[3] & termios.ECHO, "raw keys")
+    at.type("a\x01b\n")
+    at.until("got a\x01b\r\n")
+    at.type("\x01d")
+    assert at.end()[1] == 0
+
+
+def test_no_keys_at_all(terminal, name):
+    at = terminal("run", "-it", "--rm", "--detach-keys", "", "--name", name, "box", "cat")
+    engines.until(lambda: not at.settings()[3] & termios.ECHO, "raw keys")
+    at.type(f"x{LEAVE}\n")
+    at.until("x")
+    at.type("\x04")
+    assert at.end()[1] == 0
+
+
+def test_a_left_one_is_removed_at_its_end_when_asked(terminal, boxship, name):
+    at = terminal("run", "-it", "--rm", "--name", name, "box", "sh", "-c", READING)
+    at.until("go\r\n")
+    engines.until(lambda: not at.settings()[3] & termios.ECHO, "raw keys")
+    at.type(LEAVE)
+    assert at.end()[1] == 0
+    assert name in boxship("ps", "-q").lines
+    boxship("kill", name)
+    engines.until(lambda: name not in boxship("ps", "-aq").lines, "its removal")
+
+
+def test_a_terminal_that_is_closed_leaves_it_running(terminal, boxship, name):
+    at = terminal("run", "-it", "--name", name, "box", "sh", "-c", READING)
+    at.until("go\r\n")
+    engines.until(lambda: not at.settings()[3] & termios.ECHO, "raw keys")
+    at.process.send_signal(signal.SIGHUP)
+    assert at.end()[1] == 0
+    assert name in boxship("ps", "-q").lines
+
+
+def test_leaving_an_exec(terminal, boxship, running):
+    at = terminal("exec", "-it", running, "sh", "-c", "echo go; read x; seq 1 50000; touch /done; sleep 60")
+    at.until("go\r\n")
+    engines.until(lambda: not at.settings()[3] & termios.ECHO, "raw keys")
+    at.type(f"\n{LEAVE}")
+    assert at.end()[1] == 0
+    engines.until(lambda: boxship("exec", running, "test", "-e", "/done", code=None).code == 0, "what it did")
+
+
+def test_start_is_left_too(terminal, boxship, left):
+    boxship("stop", "-t", "0", left)
+    at = terminal("start", "-ai", left)
+    at.until("go\r\n")
+    engines.until(lambda: not at.settings()[3] & termios.ECHO, "raw keys")
+    at.type(LEAVE)
+    assert at.end()[1] == 0
+    assert left in boxship("ps", "-q").lines
+
+
+def test_attaching_to_a_detached_one(terminal, boxship, name):
+    boxship("run", "-dit", "--name", name, "box", "sh", "-c", READING)
+    at = terminal("attach", name)
+    engines.until(lambda: not at.settings()[3] & termios.ECHO, "raw keys")
+    at.type("there\n")
+    at.until("got there\r\n")
+    at.type("\x04")
+    assert at.end()[1] == 4
+
+
+def test_attaching_without_a_terminal(boxship, name):
+    boxship("run", "-d", "-i", "--name", name, "box", "sh", "-c", "while read line; do echo got $line; done")
+    with boxship.start("attach", name, stdin=-1, stdout=-1) as started:
+        started.stdin.write(b"this\n")
+        started.stdin.flush()
+        assert started.stdout.readline() == b"got this\n"
+        boxship("kill", name)
+        assert started.wait(20) == 137
+        assert started.stdout.read() == b""
+    assert "does not run; `boxship start -ai" in boxship("attach", name, code=125).errors
+    assert "not found" in boxship("attach", "nobody-here", code=125).errors
+
+
+def test_keys_that_are_none(boxship):
+    for keys in ("ctrl-1", "ab", "ctrl-", "a,,b"):
+        assert "is no key: write a letter, or ctrl-" in boxship("attach", "--detach-keys", keys, "x", code=125).errors

@@ -9,6 +9,7 @@ import pytest
 from integration.client import pictures, scenes
 
 import boxship
+from boxship.client import fifos
 from boxship.testing import registry
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -31,7 +32,7 @@ def here(root):
     return {
         "descriptors": sum(not is_of_the_book(name) for name in os.listdir("/proc/self/fd")),
         "threads": sum(each.name == "boxship-stream" for each in threading.enumerate()),
-        "folders": {name for name in os.listdir(tempfile.gettempdir()) if name.startswith("boxship-fifo-")},
+        "folders": set(os.listdir(fifos.PLACE)),
         "mounts": mounts,
     }
 
@@ -45,12 +46,12 @@ def comes_back_to(before, root):
 
 @pytest.fixture(scope="module", autouse=True)
 def own_folder():
-    """What other programs make in /tmp meanwhile is not ours to count."""
-    former = tempfile.tempdir
+    """What other programs make there meanwhile is not ours to count."""
+    former = fifos.PLACE
     with tempfile.TemporaryDirectory(prefix="bx", dir="/run") as folder:
-        tempfile.tempdir = folder
+        fifos.PLACE = folder
         yield
-        tempfile.tempdir = former
+        fifos.PLACE = former
 
 
 @pytest.fixture(scope="module")

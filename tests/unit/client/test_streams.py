@@ -1,6 +1,7 @@
 import io
 import os
 import threading
+import time
 
 import pytest
 
@@ -113,3 +114,39 @@ def test_input_may_be_bytes_and_must_be_readable(tmp_path):
         with pytest.raises(TypeError, match="stdin must be bytes"):
             streams.Streams(stdin=wrong, folder=str(tmp_path))
     assert os.listdir(tmp_path) == []
+
+
+def test_a_terminal_that_is_left_goes_on_into_a_file(tmp_path):
+    came, closed = [], threading.Event()
+    log = tmp_path / "log"
+    laid = streams.Streams(
+        stdout=came.append,
+        stdin=b"typed",
+        terminal=True,
+        folder=str(tmp_path),
+        on_stdin_end=closed.set,
+        left_to=str(log),
+    )
+    reading = os.open(laid.io.stdout, os.O_RDONLY | os.O_NONBLOCK)  # as a shim keeps it
+    writing = os.open(laid.io.stdout, os.O_WRONLY)
+    source = os.open(laid.io.stdin, os.O_RDONLY | os.O_NONBLOCK)
+    laid.attach()
+    os.write(writing, b"seen\n")
+    deadline = time.monotonic() + 10
+    while came != [b"seen\n"]:
+        assert time.monotonic() < deadline
+    laid.leave()
+    laid.close()
+    os.write(writing, b"x" * 200_000)  # more than fits into a pipe that nobody reads
+    os.close(writing)
+    os.close(reading)
+    while not log.exists() or log.stat().st_size < 200_000:
+        assert time.monotonic() < deadline
+    assert log.read_bytes() == b"x" * 200_000
+    assert came == [b"seen\n"]
+    os.close(source)
+
+
+def test_only_what_was_made_for_it_can_be_left(tmp_path):
+    with streams.Streams(stdout=print, folder=str(tmp_path)) as laid, pytest.raises(ValueError, match="left_to"):
+        laid.leave()

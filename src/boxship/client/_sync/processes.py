@@ -71,6 +71,15 @@ class Process:
             return (self._tasks.delete_process(self.container_id, self.id)).status
         return (self._tasks.delete(self.container_id)).status
 
+    def detach(self) -> None:
+        """Leave a process with a terminal to itself: its output goes on into the container's log; that of an exec ends.
+
+        Raises:
+            ValueError: it has no terminal, or nobody took its output.
+        """
+        if self._laid is not None:
+            self._session.call(self._laid.leave)
+
     def close(self) -> None:
         """Let go of the streams."""
         if self._laid is not None:

@@ -2,6 +2,7 @@
 """Starting processes: streams are laid, the shim opens them, the process is released; or all is undone."""
 
 import contextlib
+import os
 from collections.abc import Callable
 from typing import BinaryIO
 
@@ -28,7 +29,7 @@ class Starter:
         stdin = ""
         if log:
             self._session.call(logfiles.make_folder, log)
-            stdin = "" if terminal else logfiles.input_beside(log, make=keep_input)
+            stdin = logfiles.input_beside(log, make=keep_input)
         uri = logfiles.uri(log) if log else ""
         io = tasks.IO(stdin=stdin, stdout=uri, stderr="" if terminal else uri, terminal=terminal)
         self._create(rootfs, io)
@@ -52,6 +53,7 @@ class Starter:
             stdin=stdin,
             terminal=terminal,
             on_stdin_end=self._input_ended(""),
+            left_to=(log or os.devnull) if terminal else None,
         )
         if kept:
             laid.ended.add_done_callback(lambda _: kept.close())
@@ -75,7 +77,12 @@ class Starter:
     ) -> processes.Process:
         """Another process in the container, whose task runs."""
         laid = streams.Streams(
-            stdout=stdout, stderr=stderr, stdin=stdin, terminal=terminal, on_stdin_end=self._input_ended(exec_id)
+            stdout=stdout,
+            stderr=stderr,
+            stdin=stdin,
+            terminal=terminal,
+            on_stdin_end=self._input_ended(exec_id),
+            left_to=os.devnull if terminal else None,
         )
         try:
             self._tasks.exec(self._id, exec_id, io=laid.io, spec=spec)
