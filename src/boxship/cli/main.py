@@ -178,7 +178,7 @@ def _misused(exc: click.UsageError, around: world.World, arguments: Sequence[str
     path = (
         exc.ctx.command_path if exc.ctx else f"boxship {called}".rstrip()
     )  # an option without its value has no context
-    text = exc.format_message().rstrip(".")
+    text = " ".join(exc.format_message().split()).rstrip(".")
     if isinstance(exc, click.NoSuchOption) and exc.option_name in strangers.OPTIONS:
         text = f"no such option {exc.option_name!r}: {strangers.OPTIONS[exc.option_name]}"
     around.say(f"{path}: {text[:1].lower()}{text[1:]}")

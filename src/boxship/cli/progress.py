@@ -10,11 +10,20 @@ if TYPE_CHECKING:
     from boxship.cli import bars
 
 
-class Display:
-    """A context manager whose `report` is given to pulls and pushes."""
+GOES_ON = "what has come is kept, and the next pull goes on from there"
 
-    def __init__(self, around: world.World) -> None:
+
+class Display:
+    """A context manager whose `report` is given to pulls and pushes.
+
+    Args:
+        around: who watches.
+        interrupted: what to tell who interrupts it.
+    """
+
+    def __init__(self, around: world.World, *, interrupted: str = "") -> None:
         self._around = around
+        self._interrupted = interrupted
         self._lock = threading.Lock()
         self._bars: bars.Bars | None = None
         self._seen: dict[str, progress.State] = {}
@@ -26,9 +35,11 @@ class Display:
             self._bars = bars.Bars(self._around.draw, self._around.screen, colours=self._around.coloured)
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._bars is not None:
             self._bars.draw()
+        if kind is KeyboardInterrupt:
+            self._around.say(f"boxship: interrupted{self._interrupted and '; '}{self._interrupted}")
 
     def report(self, told: progress.Progress) -> None:
         with self._lock:

@@ -27,7 +27,7 @@ def command(
     **options: Any,
 ) -> None:
     """Fetch an image from a registry. A pull that failed goes on where it stopped."""
-    with progress.Display(session.around) as display:
+    with progress.Display(session.around, interrupted=progress.GOES_ON) as display:
         image = session.client.images.pull(
             reference,
             all_platforms=all_platforms,

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -104,7 +104,11 @@ def _run(
 ) -> int:
     around = session.around
     wishes = _wishes(session, options)
-    _fetch(session, image, options["platform"], options["pull"])
+    if not _is_here(session, image, options["platform"], options["pull"]):
+        _check(arguments, wishes)
+        if options["pull"] == "missing":
+            around.say(f"boxship: image {image} is not here, pulling it")
+        _fetch(session, image, options["platform"])
     container = session.client.containers.create(image, arguments or None, **wishes)
     if detach:
         with _undone(container):
@@ -148,18 +152,30 @@ def _undone(container: "containers.Container") -> Iterator[None]:
         raise
 
 
-def _fetch(session: Session, image: str, platform: str | None, policy: str) -> None:
-    """Have the image here, showing progress."""
-    if policy == "never":
-        return
+def _is_here(session: Session, image: str, platform: str | None, policy: str) -> bool:
+    """Whether the image need not, or may not, be fetched."""
     if policy == "missing":
         try:
             session.client.images.manifest(image, platform)
         except errors.NotFound:
-            session.around.say(f"boxship: image {image} is not here, pulling it")
-        else:
-            return
-    with progress.Display(session.around) as display:
+            return False
+        return True
+    return policy == "never"
+
+
+def _check(arguments: tuple[str, ...], wanted: dict[str, Any]) -> None:
+    """Nobody shall wait for an image to be told that a wish cannot be. Raises InvalidArgument."""
+    from boxship.client import wishes
+    from boxship.terms import oci, platforms
+
+    id = wishes.name(wanted["name"] or "unnamed")
+    config = oci.ImageConfig(platform=platforms.default(), diff_ids=())
+    wishes.spec("default", id, config, arguments or ["any"], cast("wishes.Options", wanted), None)
+
+
+def _fetch(session: Session, image: str, platform: str | None) -> None:
+    """Have the image here, showing progress."""
+    with progress.Display(session.around, interrupted=progress.GOES_ON) as display:
         session.client.images.pull(image, platform=platform, progress=display.report)
 
 

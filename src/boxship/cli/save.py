@@ -1,6 +1,7 @@
 """`boxship save`"""
 
 import os
+from typing import BinaryIO
 
 import click
 
@@ -25,10 +26,18 @@ def command(
         return
     partial = f"{path}.partial"
     try:
-        with open(partial, "wb") as file:
+        with _made(partial, path) as file:
             session.client.images.save(names, file, platform=platform, all_platforms=all_platforms)
         os.replace(partial, path)
     except BaseException:
         if os.path.exists(partial):
             os.unlink(partial)
         raise
+
+
+def _made(partial: str, path: str) -> BinaryIO:
+    """Opened for writing; what fails is told of the file that was asked for."""
+    try:
+        return open(partial, "wb")
+    except OSError as exc:
+        raise OSError(exc.errno, exc.strerror, path) from exc

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kmgt]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
 _KEY = re.compile(r"[!-~]", re.ASCII)
 _CONTROL = re.compile(r"ctrl-[a-zA-Z@\[\\\]^_]", re.ASCII)
+_SHORT = re.compile(r"[a-z-]+=(?![=~]).*", re.ASCII | re.DOTALL)
 _FACTORS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _LARGEST_ENV_FILE = 1 << 20
 
@@ -149,6 +150,11 @@ def filters(given: Sequence[str], short: Mapping[str, str]) -> list[str]:
             field = short[key]
             found.append(
                 f"{field[:-1]}~={_quoted(re.escape(value))}" if field.endswith("~") else f"{field}=={_quoted(value)}"
+            )
+        elif _SHORT.fullmatch(text):
+            raise errors.InvalidArgument(
+                f"filter {text!r}: there is no {key!r} but {', '.join(f'{each}=' for each in ('label', *short))}; "
+                "a filter of containerd has == or ~="
             )
         else:
             native.append(text)

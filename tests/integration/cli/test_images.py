@@ -134,6 +134,21 @@ def test_save_and_load(boxship, tmp_path, reference):
     assert boxship("-n", "piped", "load", "--no-unpack", stdin=piped.raw).lines == ["docker.io/library/box:latest"]
 
 
+def test_saving_where_nothing_can_be(boxship):
+    assert (
+        boxship("save", "-o", "/nonexistent/x", "box", code=1).errors
+        == "boxship: /nonexistent/x: No such file or directory\n"
+    )
+
+
+def test_a_password_comes_from_somewhere(boxship, remote):
+    """Without a terminal to ask at: a script gives it as a line."""
+    reference = f"{remote.host}/test/busybox:v1"
+    said = boxship.process("pull", "--user", "me", reference, code=2, start_new_session=True)
+    assert "no terminal to ask at: write NAME:PASSWORD" in said.errors
+    boxship.process("pull", "--user", "me", reference, stdin=b"secret\n", start_new_session=True)
+
+
 def test_saving_what_is_not_there_leaves_no_file(boxship, tmp_path):
     assert "not found" in boxship("save", "-o", str(tmp_path / "x.tar"), "no-such", code=1).errors
     assert os.listdir(tmp_path) == []
@@ -165,7 +180,7 @@ def test_inspecting_an_image(boxship):
     assert len(told["manifest"]["layers"]) == 2
 
 
-def test_a_pull_that_is_interrupted_ends_quietly(boxship, remote):
+def test_a_pull_that_is_interrupted_says_what_is_kept(boxship, remote):
     slow = f"{remote.host}/test/slow:v1"
     remote.push_image("test/slow", "v1", [os.urandom(64 << 20)], {"Cmd": ["true"]})
     with boxship.start("pull", slow, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as pulling:
@@ -173,4 +188,5 @@ def test_a_pull_that_is_interrupted_ends_quietly(boxship, remote):
         pulling.send_signal(2)
         engines.until(lambda: pulling.poll() is not None, "its end")
         assert pulling.returncode == 130
-        assert b"Traceback" not in pulling.stderr.read()
+        assert b"interrupted; what has come is kept" in (said := pulling.stderr.read())
+        assert b"Traceback" not in said

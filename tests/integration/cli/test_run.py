@@ -124,6 +124,15 @@ def test_what_cannot_be_is_refused_in_plain_words(boxship, options, why):
     assert boxship("ps", "-aq").lines == before
 
 
+@pytest.mark.parametrize(
+    "options", [("-m", "1"), ("--cpus", "-1"), ("--name", "a b"), ("--cap-add", "NOPE"), ("--security-opt", "foo")]
+)
+def test_nobody_waits_for_an_image_to_be_refused(boxship, options):
+    said = boxship("run", *options, "127.0.0.1:1/never/pulled", "true", code=125)
+    assert "pulling" not in said.errors
+    assert len(said.errors.splitlines()) == 1
+
+
 def test_programs_that_cannot_run(boxship, tmp_path):
     (tmp_path / "plain").write_text("no program")
     (tmp_path / "script").write_text("#!/no/interpreter\n")

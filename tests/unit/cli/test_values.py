@@ -79,3 +79,9 @@ def test_sources_must_be_there(tmp_path):
 )
 def test_filters(given, found):
     assert values.filters(given, {"name": "id~"}) == found
+
+
+def test_filters_that_there_are_not():
+    with pytest.raises(errors.InvalidArgument, match="there is no 'a' but label=, name="):
+        values.filters(["a=b"], {"name": "id~"})
+    assert values.filters(["a==b", "c~=d"], {"name": "id~"}) == ["a==b", "c~=d"]
