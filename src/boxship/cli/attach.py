@@ -27,7 +27,9 @@ _SHORTEST, _LONGEST = 0.002, 0.05
 @click.argument("container", shell_complete=offers.running)
 @click.pass_obj
 def command(session: Session, container: str, no_stdin: bool, detach_keys: bytes) -> int:
-    """Go to a running container: see what it writes from now on, and type into it if it was started with -i.
+    """Watch a running container, and type into it.
+
+    It shows what is written from now on; input reaches one that was started with -i.
 
     The exit code is its own; 125 when it cannot be reached.
     """

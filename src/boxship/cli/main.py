@@ -26,7 +26,7 @@ ENTRIES = {
     "start": lazy.Entry(target="boxship.cli.start:command", help="Start stopped containers.", section=_CONTAINERS),
     "attach": lazy.Entry(
         target="boxship.cli.attach:command",
-        help="Go to a running container: see what it writes from now on, and type into it if it was started with -i.",
+        help="Watch a running container, and type into it.",
         section=_CONTAINERS,
     ),
     "stop": lazy.Entry(

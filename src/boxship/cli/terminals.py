@@ -3,7 +3,6 @@
 import contextlib
 import io
 import os
-import queue
 import select
 import signal
 import termios
@@ -178,21 +177,33 @@ def size(around: world.World) -> tuple[int, int] | None:
 def following(numbers: tuple[signal.Signals, ...], act: Callable[[int], None]) -> Iterator[None]:
     """Call `act` with each of these signals that comes, in a thread of its own.
 
-    A handler runs in the middle of whatever the main thread does, which may be a call on the same connection.
+    A handler of Python runs in the middle of whatever the main thread does, which may be a call on the same connection;
+    and it does not run at all while that thread waits, if the signal came just before it began to. So the kernel's
+    handler tells us through a pipe.
     """
-    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(writing, False)
 
     def serve() -> None:
-        while number := waiting.get():
-            with contextlib.suppress(errors.Error):
-                act(number)
+        with open(reading, "rb", buffering=0) as told:
+            while (number := told.read(1)) not in {b"\0", b""}:
+                if number[0] in numbers:
+                    with contextlib.suppress(errors.Error):
+                        act(number[0])
 
-    before = {number: signal.signal(number, lambda number, _: waiting.put(number)) for number in numbers}
-    thread = threading.Thread(target=serve, name="signals", daemon=True)
-    thread.start()
+    before = {number: signal.signal(number, _nothing) for number in numbers}
+    other = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    threading.Thread(target=serve, name="signals", daemon=True).start()
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        waiting.put(0)
+        signal.set_wakeup_fd(other)
+        with contextlib.suppress(BlockingIOError):
+            os.write(writing, b"\0")
+        os.close(writing)
+
+
+def _nothing(_: int, __: object) -> None:
+    """A handler, so that the signal does not do what it does by default."""
