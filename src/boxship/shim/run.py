@@ -67,15 +67,13 @@ def work(requests: Requests, shim: int, state: bytes, reports: _socket.socket) -
     if state:
         return _go_on(json.loads(state), shim, reports)
     before = _likeness()
-    first = True
-    for arguments, (listener,) in itertools.islice(requests, MOST_LIVES):
+    for life, (arguments, (listener,)) in enumerate(itertools.islice(requests, MOST_LIVES)):
         # of the shim, but done here since it touches much; we share its folder and its descriptors
         os.chdir(arguments["bundle"])
         journal.start(arguments["bundle"])
-        if first:
+        if not life:
             _raise_oom_score(shim)
         status = Worker(arguments, listener, shim, reports).run()
-        first = False
         if status != 0:
             return status
         os.chdir("/")

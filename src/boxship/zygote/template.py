@@ -121,6 +121,7 @@ class Template:
         self._spared = b"" if spare is None else spare.encode()  # the entry of those that stand by
         self._standing: list[tuple[socket.socket, bytes]] = []  # the ways to them, and their pids
         self._worked = False  # whether there are some among them that have worked before
+        self._poor = False  # whether there was no process to be had for standing by, when last asked for anything
         self._returns, self._offers = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._space = socket.CMSG_SPACE(MAX_DESCRIPTORS * array.array("i").itemsize)
 
@@ -140,7 +141,13 @@ class Template:
                     self._take_back()
                 elif not self._serve():
                     return
-            wait = _REST if self._worked else _PAUSE if self._spared and not self._standing else None
+            wait = self._patience()
+
+    def _patience(self) -> int | None:
+        """Milliseconds until `_rest`."""
+        if self._worked:
+            return _REST
+        return _PAUSE if self._spared and not self._standing and not self._poor else None
 
     def _rest(self) -> None:
         """Nothing has come for a while: leave one, that shares its memory with us."""
@@ -164,6 +171,7 @@ class Template:
 
     def _serve(self) -> bool:
         """Answer one request. False when there is nobody left to ask."""
+        self._poor = False
         try:
             packet, ancillary, flags, _ = self._server.recvmsg(MAX_PACKET, self._space, _CLOSE_ON_EXEC)
         except ConnectionResetError:  # gone before it read our last answer
@@ -218,13 +226,17 @@ class Template:
             pass  # whoever asked is gone
 
     def _fork_ahead(self) -> None:
-        """Have one stand by. Without memory for it, requests will tell."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        """Have one stand by. Where there is none to be had, it is tried again after the next request."""
+        try:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        except OSError:
+            self._poor = True
+            return
         try:
             self._standing.append((ours, self._make_one(lambda: _receive(ours, theirs))))
         except OSError:
             ours.close()
-            self._spared = b""
+            self._poor = True
         finally:
             theirs.close()
 

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pathlib
+import resource
 import select
 import signal
 import subprocess
@@ -258,6 +259,21 @@ def test_a_spare_that_died_is_not_missed(sparing):
     assert gone(spare)
     pid, answer = asked(sparing, "at_once")
     assert json.loads(answer)["pid"] == pid != spare
+
+
+def test_without_descriptors_none_stands_by_until_there_are_some():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    zygote = make(spare="at_once", descriptors=(7, hard))  # its own are six
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            asked(zygote, "nothing")
+        time.sleep(3 * template._PAUSE / 1000)  # it tries, and has none for it
+        with pytest.raises(OSError, match="Too many open files"):
+            asked(zygote, "nothing")
+        resource.prlimit(zygote.pid, resource.RLIMIT_NOFILE, (hard, hard))
+        assert spare_of(zygote)
+    finally:
+        zygote.close()
 
 
 def test_a_spare_leaves_with_the_template(sparing):
