@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import secrets
 import shutil
 import signal
 import subprocess
@@ -120,6 +121,10 @@ class Engine:
         for line in reversed(pathlib.Path("/proc/self/mounts").read_text().splitlines()):
             if line.split()[1].startswith(f"{self.home}/"):
                 subprocess.run(["umount", "-l", line.split()[1]], check=False)
+        for group in pathlib.Path("/sys/fs/cgroup").glob(f"*/{self.namespace}"):
+            for below, _, _ in os.walk(group, topdown=False):
+                with contextlib.suppress(OSError):  # another engine has something there
+                    os.rmdir(below)
 
     def _answers(self) -> bool:
         assert self.process is not None
@@ -226,10 +231,14 @@ def folder() -> Iterator[pathlib.Path]:
 
 
 @contextlib.contextmanager
-def engine(namespace: str = "system-tests", program: Sequence[str] = PROGRAM) -> Iterator[Engine]:
-    """One that runs; everything of it is gone at the end."""
+def engine(namespace: str = "", program: Sequence[str] = PROGRAM) -> Iterator[Engine]:
+    """One that runs; everything of it is gone at the end.
+
+    Without a name its namespace is like no other: control groups are the kernel's, and so are those of somebody else
+    who runs the same tests.
+    """
     with folder() as home:
-        made = Engine(home, namespace, program)
+        made = Engine(home, namespace or f"system-{secrets.token_hex(4)}", program)
         try:
             made.start()
             yield made
