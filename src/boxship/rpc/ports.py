@@ -232,11 +232,15 @@ class Port:
 
     def _resign(self) -> None:
         with self.lock:
-            self._leading = False
-            if self._followers:
-                self._pass_on()
-            elif self._watched:
-                self._look_after()
+            if not self._closed:
+                self._leading = False
+                if self._followers:
+                    self._pass_on()
+                elif self._watched:
+                    self._look_after()
+                return
+        # Since we looked, somebody has closed it and left the end to us.
+        self._end(Status(_Code.CANCELLED, "the channel was closed"))
 
     def _pass_on(self) -> None:
         """See to it that somebody leads while somebody follows. Under the lock."""

@@ -281,3 +281,13 @@ def test_an_address_of_another_kind_is_refused():
 def test_nobody_listens(tmp_path):
     with pytest.raises(FileNotFoundError):
         client.Channel.connect(f"unix://{tmp_path}/none.sock")
+
+
+def test_who_leads_ends_what_is_closed_before_he_resigns(channel):
+    port = channel._port
+    with port.lock:
+        port._lead()
+    channel.close()
+    assert port._wire.fileno() >= 0
+    port._resign()
+    assert port._wire.fileno() == -1
